@@ -1,0 +1,96 @@
+"""Aegis: small agents on your own machine that learn from what they do.
+
+Names are imported when they are first used, so that ``import aegis`` and ``aegis --help`` are
+instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from aegis.contracts.action import Action as Action
+    from aegis.contracts.capabilities import EngineCapabilities as EngineCapabilities
+    from aegis.contracts.capabilities import EnvironmentCapabilities as EnvironmentCapabilities
+    from aegis.contracts.capabilities import TokenizerCapabilities as TokenizerCapabilities
+    from aegis.contracts.capabilities import ToolCapabilities as ToolCapabilities
+    from aegis.contracts.capabilities import TrainerCapabilities as TrainerCapabilities
+    from aegis.contracts.component import Component as Component
+    from aegis.contracts.component import Part as Part
+    from aegis.contracts.component import Runtime as Runtime
+    from aegis.contracts.component import setting as setting
+    from aegis.contracts.experience import Decision as Decision
+    from aegis.contracts.experience import Experience as Experience
+    from aegis.contracts.outcome import Document as Document
+    from aegis.contracts.outcome import Outcome as Outcome
+    from aegis.contracts.outcome import Reading as Reading
+    from aegis.contracts.outcome import StepResult as StepResult
+    from aegis.contracts.outcome import ToolResult as ToolResult
+    from aegis.contracts.roles import Engine as Engine
+    from aegis.contracts.roles import Environment as Environment
+    from aegis.contracts.roles import ExperienceDataset as ExperienceDataset
+    from aegis.contracts.roles import Tokenizer as Tokenizer
+    from aegis.contracts.roles import Tool as Tool
+    from aegis.contracts.roles import ToolContext as ToolContext
+    from aegis.contracts.roles import ToolSpec as ToolSpec
+    from aegis.contracts.roles import Trainer as Trainer
+    from aegis.contracts.roles import TrainingContext as TrainingContext
+    from aegis.contracts.roles import TrainingResult as TrainingResult
+    from aegis.contracts.roles import Written as Written
+    from aegis.contracts.view import Recent as Recent
+    from aegis.contracts.view import Seen as Seen
+    from aegis.contracts.view import View as View
+    from aegis.errors import AegisError as AegisError
+    from aegis.errors import Problem as Problem
+    from aegis.hookspecs import hookimpl as hookimpl
+    from aegis.host.functions import tool as tool
+
+__version__ = "0.1.0"
+
+_HOME: Final = {
+    "contracts.action": ("Action",),
+    "contracts.capabilities": (
+        "EngineCapabilities",
+        "EnvironmentCapabilities",
+        "TokenizerCapabilities",
+        "ToolCapabilities",
+        "TrainerCapabilities",
+    ),
+    "contracts.component": ("Component", "Part", "Runtime", "setting"),
+    "contracts.experience": ("Decision", "Experience"),
+    "contracts.outcome": ("Document", "Outcome", "Reading", "StepResult", "ToolResult"),
+    "contracts.roles": (
+        "Engine",
+        "Environment",
+        "ExperienceDataset",
+        "Tokenizer",
+        "Tool",
+        "ToolContext",
+        "ToolSpec",
+        "Trainer",
+        "TrainingContext",
+        "TrainingResult",
+        "Written",
+    ),
+    "contracts.view": ("Recent", "Seen", "View"),
+    "errors": ("AegisError", "Problem"),
+    "hookspecs": ("hookimpl",),
+    "host.functions": ("tool",),
+}
+_MODULE_OF: Final = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [*sorted(_MODULE_OF), "__version__"]  # noqa: PLE0604 - every item is a string, made from the table above
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'aegis' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"aegis.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})
