@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from aegis.agent.assembly import open_agent as open  # noqa: A004, F401 - `aegis.open` is the public name
     from aegis.contracts.action import Action as Action
     from aegis.contracts.capabilities import EngineCapabilities as EngineCapabilities
     from aegis.contracts.capabilities import EnvironmentCapabilities as EnvironmentCapabilities
@@ -78,7 +79,11 @@ _HOME: Final = {
     "hookspecs": ("hookimpl",),
     "host.functions": ("tool",),
 }
-_MODULE_OF: Final = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF: Final = {name: module for module, names in _HOME.items() for name in names} | {
+    "open": "agent.assembly"
+}
+_NAMED_THERE: Final = {"open": "open_agent"}
+"""Public names that differ from the name in their module."""
 
 __all__ = [*sorted(_MODULE_OF), "__version__"]  # noqa: PLE0604 - every item is a string, made from the table above
 
@@ -87,7 +92,7 @@ def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'aegis' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"aegis.{module}"), name)
+    value = getattr(importlib.import_module(f"aegis.{module}"), _NAMED_THERE.get(name, name))
     globals()[name] = value
     return value
 

@@ -14,7 +14,7 @@ An error carries one or more problems, so that everything wrong with one input i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ class AegisError(Exception):
         super().__init__("\n".join(problem.render() for problem in self.problems))
 
     @classmethod
-    def of(cls, code: str, message: str, *, where: str = "", fix: str = "") -> AegisError:
+    def of(cls, code: str, message: str, *, where: str = "", fix: str = "") -> Self:
         """Return an error with a single problem."""
         return cls(Problem(code, message, where, fix))
 

@@ -125,7 +125,9 @@ def aegis_training_progress(trainer: str, metrics: Mapping[str, float]) -> None:
 
 
 @hookspec
-def aegis_training_finished(trainer: str, checkpoint: str | None, metrics: Mapping[str, Any]) -> None:
+def aegis_training_finished(
+    trainer: str, checkpoint: str | None, metrics: Mapping[str, Any]
+) -> None:
     """Note the end of a training job; ``checkpoint`` is None where it failed.
 
     The return is ignored. Since plugin API 1.

@@ -26,6 +26,7 @@ class EngineCapabilities:
         tokenizer_fingerprint: Fingerprint of the tokenizer that its weights were trained with.
         tokenizer_max_id: Largest id of the tokenizer that it brings itself, where it brings one.
         parameters: Number of weights.
+        weights: Short digest that identifies the weights; recorded with every decision.
         memory_bytes: Estimated memory of the loaded engine.
         characters_per_token: How many characters of a view one token holds, at the low end.
         unverified: Names of the fields above that exist and are not known yet.
@@ -40,6 +41,7 @@ class EngineCapabilities:
     tokenizer_fingerprint: str | None = None
     tokenizer_max_id: int | None = None
     parameters: int | None = None
+    weights: str | None = None
     memory_bytes: int | None = None
     characters_per_token: float | None = None
     unverified: tuple[str, ...] = ()

@@ -32,6 +32,9 @@ class Runtime:
         seed: Seed of the run.
         checkpoint: Folder of the weights to serve, or None for those of the configuration.
         offline: Whether nothing may touch the network.
+        library: Folder of the person's own notes and papers (``[agent].library``).
+        life: For environments of the agent's own life, what such an environment works with
+            (`aegis.agent.research.Services`); None for every other component.
     """
 
     project: Path
@@ -41,6 +44,8 @@ class Runtime:
     seed: int = 0
     checkpoint: Path | None = None
     offline: bool = False
+    library: Path | None = None
+    life: Any = None
 
 
 @frozen

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-NAME_RULE: Final = "lower-case letters, digits, - and _, at most 64, beginning with a letter or digit"
+NAME_RULE: Final = (
+    "lower-case letters, digits, - and _, at most 64, beginning with a letter or digit"
+)
 
 
 def is_name(text: str) -> bool:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import field, frozen
 
+from aegis.contracts.view import View
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from aegis.contracts.view import View
 
 Status = Literal["ok", "partial", "empty", "error", "timeout", "denied"]
 STATUSES: Final[tuple[Status, ...]] = ("ok", "partial", "empty", "error", "timeout", "denied")
@@ -110,7 +110,7 @@ class StepResult:
     """What an environment returns from one step.
 
     Attributes:
-        view: The next view (of the next episode where `done`).
+        view: The next view; of no meaning where `done`, `reset` begins the next episode.
         outcome: How the action went.
         reward: The reward of this step, finite.
         done: Whether the episode ended with this step.

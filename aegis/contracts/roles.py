@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 
 @frozen
 class Written:
-    """Text that an engine wrote into a slot: one line, and its log-probability under the engine
-    and the constraints in force; ``tokens`` is how many it took."""
+    """Text that an engine wrote into a slot.
+
+    Attributes:
+        text: One line.
+        log_probability: Of the text, under the engine and the constraints in force.
+        tokens: How many it took.
+    """
 
     text: str
     log_probability: float

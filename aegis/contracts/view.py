@@ -29,7 +29,7 @@ from aegis.errors import InputError
 _REF: Final = re.compile(r"[^\s|\\]{1,128}")
 
 
-def _ref(_: object, attribute: object, value: str) -> None:
+def _ref(_: object, __: object, value: str) -> None:
     if not _REF.fullmatch(value):
         raise ValueError(f"a reference is one word without bars, not {value!r}")
 
@@ -102,7 +102,9 @@ class View:
         try:
             view = cls._parse(text)
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError.of("view-malformed", f"not the rendering of a view: {error}") from error
+            raise InputError.of(
+                "view-malformed", f"not the rendering of a view: {error}"
+            ) from error
         if view.render() != text:
             raise InputError.of("view-malformed", "not the canonical rendering of a view")
         return view
@@ -110,7 +112,7 @@ class View:
     @classmethod
     def _parse(cls, text: str) -> View:
         rows = [line.split(": ", 1) for line in text.split("\n")]
-        raw = {key: value for key, value in rows}
+        raw = dict(rows)
         if len(raw) != len(rows):
             raise ValueError("a section occurs twice")
         step, limit = raw.pop("step").split("/")

@@ -1,0 +1,53 @@
+# Verbs for people and for CI. Each does its own set-up.
+
+PYTHON ?= python3
+STEPS ?= 300
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+# TORCH_INDEX=URL: index with CPU-only wheels of torch, for machines without a CUDA device
+PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-gpt2-lora/src
+
+.PHONY: help setup run test test-faults lint bench docs dist clean
+
+help:
+	@echo 'make setup    virtual environment in .venv, with everything'
+	@echo 'make run      run the agent for STEPS steps ($(STEPS)); it goes on where it stopped'
+	@echo 'make test     all tests, with coverage'
+	@echo 'make lint     ruff and mypy --strict'
+	@echo 'make bench    speed and quality, each beside a named alternative'
+	@echo 'make docs     check the pages under docs/'
+	@echo 'make dist     wheels of all distributions in dist/'
+
+setup: $(STAMP)
+
+$(STAMP): requirements-dev.txt constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	@echo 'setting up $(VENV): a minute or two the first time'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+run: setup
+	@$(BIN)/aegis run --steps $(STEPS)
+
+test: setup
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= -q
+	@$(BIN)/coverage report --skip-covered --skip-empty --sort=cover | tail -n 25
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(SOURCES) benchmarks
+
+bench: setup
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: setup
+	@$(BIN)/python -m pytest -q tests/docs
+
+dist: setup
+	@for part in . plugins/aegis-arxiv plugins/aegis-gpt2-lora; do $(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist $$part || exit 1; done
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,294 @@
+"""From a project to a running agent: the ledger, the workers, the tools, the engine, the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from attrs import evolve
+
+from aegis.agent.calling import GRACE, InterruptibleCaller
+from aegis.agent.clock import SystemClock
+from aegis.agent.exploration import Exploration
+from aegis.agent.inbox import Inbox
+from aegis.agent.loop import Listener, Loop, Policy, Stage
+from aegis.agent.proposals import ActiveTool
+from aegis.agent.research import Services
+from aegis.agent.stages import Life, Seeded
+from aegis.agent.worker import Workers
+from aegis.contracts.component import Runtime
+from aegis.host.building import build, build_engine
+from aegis.host.composition import Chosen
+from aegis.knowledge.calls import State
+from aegis.knowledge.goals import Goals
+from aegis.knowledge.items import Items
+from aegis.project import Project, load
+from aegis.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aegis.agent.clock import Clock
+    from aegis.contracts.experience import Experience, Origin
+    from aegis.contracts.outcome import StepResult
+    from aegis.contracts.roles import Engine
+
+LIFE: Final = "research"
+PRACTICE: Final = "research-gym"
+
+
+class Agent:
+    """An agent on its project's ledger. Use it as a context manager; one process at a time.
+
+    Make one with `aegis.open` or `assemble`.
+    """
+
+    def __init__(self, project: Project, ledger: Ledger, stack: contextlib.ExitStack) -> None:
+        self.project = project
+        self.ledger = ledger
+        self.reason = "steps"
+        self._stack = stack
+        self._loop: Loop | None = None
+        self._steps = 0
+
+    def attach(self, loop: Loop, run: str, engine: Engine, workers: Workers) -> None:
+        """Give the agent what it runs with (`assemble` does)."""
+        self._loop, self._run_id, self._engine, self._workers = loop, run, engine, workers
+        counts = self.ledger.counts()
+        self._experiences, self._rewards = counts.experiences, counts.reward_sum
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, steps: int | None = None) -> Iterator[Experience]:
+        """Yield each step once it is complete in the ledger; resumes where the last run stopped.
+
+        Args:
+            steps: How many at most; None goes on until nothing is left to do.
+        """
+        loop, events = self._loop, self.project.host.events
+        assert loop is not None
+        profile = self.project.composition.profile
+        resumed = self.ledger.last_step() > 0
+        events.run_started(run=self._run_id, profile=profile, resumed=resumed)
+        try:
+            for step in loop.run(steps):
+                self._steps += 1
+                self._experiences += 1
+                self._rewards += step.reward or 0.0
+                yield step
+            self.reason = loop.reason
+        finally:
+            self.ledger.finish_run(self._run_id, self.reason)
+            self.ledger.commit()
+            events.run_finished(run=self._run_id, steps=self._steps, reason=self.reason)
+
+    def stop(self) -> None:
+        """End after the step that is on; may be called from a signal handler."""
+        assert self._loop is not None
+        self._loop.stop()
+        self._workers.hurry(GRACE)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the agent was asked to end."""
+        return self._loop is not None and self._loop.stopping
+
+    def describe(self) -> str:
+        """Return one line: what decides, and since when."""
+        capabilities = self._engine.capabilities
+        size = f", {capabilities.parameters:,} weights" if capabilities.parameters else ""
+        last = self.ledger.last_step()
+        since = f"goes on after step {last}" if last else "begins"
+        name = self.project.composition.profile
+        return f'profile "{name}" (engine {self.project.composition.engine.component.name}{size}) {since}'
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts that `aegis run --json` prints."""
+        return {
+            "run": self._run_id,
+            "profile": self.project.composition.profile,
+            "steps": self._steps,
+            "experiences": self._experiences,
+            "knowledge": Items(self.ledger.connection).count(),
+            "goals_completed": Goals(self.ledger.connection).completed(),
+            "reward_mean": self._rewards / self._experiences if self._experiences else 0.0,
+            "checkpoint": self._engine.capabilities.weights,
+            "trained": 0,
+            "promoted": 0,
+        }
+
+    def close(self) -> None:
+        """Give back the engine, the workers, the lock."""
+        self._stack.close()
+
+
+def open_agent(
+    file: Path | str = "aegis.toml",
+    *,
+    profile: str | None = None,
+    sets: Sequence[str] = (),
+    listener: Listener | None = None,
+) -> Agent:
+    """Return the agent of a project (`aegis.open`).
+
+    Args:
+        file: The project's aegis.toml.
+        profile: Profile to decide with instead of the file's.
+        sets: Overrides, ``key=value``.
+        listener: Who is told what happens.
+
+    Raises:
+        AegisError: If the configuration, a plugin, the composition or the ledger is not in order.
+    """
+    project = load(Path(file), sets=sets, profile=profile)
+    return assemble(project, listener=listener)
+
+
+def assemble(
+    project: Project,
+    *,
+    fresh: bool = False,
+    listener: Listener | None = None,
+    clock: Clock | None = None,
+) -> Agent:
+    """Return the agent of a loaded project.
+
+    Args:
+        project: The project, as `aegis.project.load` returns it.
+        fresh: Begin anew; what was there is kept aside.
+        listener: Who is told what happens.
+        clock: The time; tests inject their own.
+    """
+    project.refuse_if_broken()
+    clock = clock or SystemClock()
+    folder = project.run_folder
+    if fresh:
+        set_aside(folder, clock.now())
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(folder))
+        agent = Agent(project, ledger, stack)
+        _equip(agent, stack, listener or Listener(), clock)
+        agent._stack = stack.pop_all()
+    return agent
+
+
+def set_aside(folder: Path, now: str) -> Path | None:
+    """Move a run's folder away under a name with the date; return where, None if there was none."""
+    if not (folder / "ledger.sqlite").exists():
+        return None
+    Ledger.open(folder).close()
+    stamp = "".join(c for c in now[:19] if c.isdigit())
+    return folder.rename(folder.with_name(f"{folder.name}-{stamp}"))
+
+
+def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock: Clock) -> None:
+    project, ledger = agent.project, agent.ledger
+    settings, composition = project.config.settings, project.composition
+    run, seed = _identity(ledger, settings.runtime.seed)
+    runtime = Runtime(
+        project=project.folder,
+        data=project.run_folder / "cache",
+        device=settings.runtime.device,
+        threads=settings.runtime.threads,
+        seed=seed,
+        offline=settings.runtime.offline,
+        library=Path(settings.agent.library),
+    )
+    workers = stack.enter_context(Workers(composition, runtime))
+    tools = {
+        chosen.component.name: ActiveTool(build(chosen, runtime), chosen.plugin)
+        for chosen in composition.tools
+    }
+    engine = build_engine(composition, runtime)
+    stack.callback(engine.close)
+    exploration = settings.agent.exploration
+    policy = Policy(
+        engine,
+        composition.engine.component.name,
+        Exploration(exploration.epsilon, exploration.temperature),
+        seed,
+    )
+    caller = InterruptibleCaller(workers, lambda: agent.stopping)
+    services = Services(
+        connection=ledger.connection,
+        tools=tools,
+        caller=caller,
+        settings=settings.agent,
+        clock=clock,
+        writes_text=engine.capabilities.writes_text,
+        notify=listener.notice,
+    )
+    ledger.begin_run(run, composition.profile, seed)
+    inbox = Inbox(project.run_folder, ledger)
+    life = _life(project, runtime, services)
+    loop = Loop(
+        ledger,
+        policy,
+        life,
+        (lambda: _practice(project, runtime)) if _practises(project) else None,
+        run=run,
+        clock=clock,
+        listener=_with_events(listener, project),
+        between=lambda: inbox.apply(clock.now()),
+    )
+    agent.attach(loop, run, engine, workers)
+
+
+def _identity(ledger: Ledger, seed: int) -> tuple[str, int]:
+    """Return the run's identifier and seed: those it began with, or new ones."""
+    state = State(ledger.connection)
+    name = state.get("run")
+    row = ledger.run(name) if name is not None else None
+    if row is not None:
+        return row.id, row.seed
+    name = f"run-{secrets.token_hex(4)}"
+    state.set("run", name)
+    return name, seed
+
+
+def _practises(project: Project) -> bool:
+    return (
+        project.config.settings.agent.practice_when_idle
+        and project.composition.environment.component.name == LIFE
+    )
+
+
+def _life(project: Project, runtime: Runtime, services: Services) -> Stage:
+    environment = project.composition.environment
+    if environment.component.name != LIFE:
+        return _seeded(environment, runtime, "own")
+    return Life(build(environment, evolve(runtime, life=services)))
+
+
+def _practice(project: Project, runtime: Runtime) -> Stage:
+    provided = project.host.provided("environment", PRACTICE)
+    config = project.config.section("environment", PRACTICE)
+    chosen = Chosen("environment", provided, config, "[agent].practice_when_idle")
+    return _seeded(chosen, runtime, "practice")
+
+
+def _seeded(chosen: Chosen, runtime: Runtime, origin: Origin) -> Stage:
+    describe = chosen.component.describe
+    version = getattr(describe(chosen.config), "version", "1") if describe is not None else "1"
+    name = chosen.component.name
+    return Seeded(build(chosen, runtime), name, origin, f"{name}-{version}")
+
+
+def _with_events(listener: Listener, project: Project) -> Listener:
+    """Return the listener with the plugins' event hooks behind it."""
+    events = project.host.events
+
+    def committed(step: Experience) -> None:
+        listener.committed(step)
+        events.step_finished(experience=step)
+
+    def settled(step: Experience, result: StepResult) -> None:
+        listener.settled(step, result)
+
+    return Listener(listener.decided, settled, committed, listener.notice)

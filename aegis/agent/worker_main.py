@@ -1,0 +1,190 @@
+"""The worker process: loads one plugin, builds its tools, and answers calls.
+
+Started by `aegis.agent.worker` as ``python -m aegis.agent.worker_main``. The first line of its
+input is its job; every further line is a call. Answers go to the pipe that was its standard
+output; whatever a tool prints goes to standard error instead and cannot forge an answer.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aegis.contracts.component import Runtime
+    from aegis.contracts.roles import Tool, ToolContext
+    from aegis.host.composition import Chosen
+    from aegis.host.manager import Host
+
+_GRACE: Final = 0.5
+"""Seconds that a worker has to end by itself once the agent is gone."""
+
+_OVERTIME: Final = 5.0
+"""Seconds after its deadline at which a call is ended by the kernel, agent or no agent: a tool
+that never lets other threads run cannot be ended by this process's own watch."""
+
+
+def main() -> None:
+    """Load the job's plugin and answer calls until the agent hangs up."""
+    calls, answers = _private_pipes()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    threading.Thread(target=_watch, args=(calls.fileno(),), daemon=True).start()
+    line = calls.readline()
+    if not line:
+        return
+    job = json.loads(line)
+    sys.path[:] = job["path"]
+    try:
+        tools = load_tools(job)
+        runtime = _runtime(job["runtime"])
+    except BaseException as error:  # noqa: BLE001 - whatever a plugin raises at import, the agent is told
+        traceback.print_exc()
+        _answer(answers, {"unusable": _said(error)})
+        return
+    _answer(answers, {"ready": {name: tool.spec.timeout for name, tool in tools.items()}})
+    _serve(calls, answers, tools, runtime)
+    _end_group()  # the agent has hung up or is gone: nothing that a tool has started stays
+
+
+def load_tools(job: Mapping[str, Any]) -> dict[str, Tool]:
+    """Load the plugins of a job, and no others, and return its tools by name."""
+    from aegis.host.building import build
+    from aegis.host.manager import Host
+
+    project = Path(job["runtime"]["project"])
+    host = Host.load(job["plugins"], project, builtins=job["builtins"])
+    runtime = _runtime(job["runtime"])
+    return {seat["name"]: build(_chosen(seat, host), runtime) for seat in job["tools"]}
+
+
+def _chosen(seat: Mapping[str, Any], host: Host) -> Chosen:
+    from aegis.config.structure import from_json
+    from aegis.host.composition import Chosen
+
+    kind, name = seat["kind"], seat["name"]
+    provided = host.provided(kind, name)
+    settings = provided.component.config
+    config = None if settings is None else from_json(settings, seat["config"])
+    parts = {part: _chosen(below, host) for part, below in seat["parts"].items()}
+    return Chosen(f"{kind}.{name}", provided, config, f'{kind} "{name}"', parts)
+
+
+def _runtime(raw: Mapping[str, Any]) -> Runtime:
+    from aegis.config.structure import from_json
+    from aegis.contracts.component import Runtime
+
+    return from_json(Runtime, raw)
+
+
+def _serve(calls: BinaryIO, answers: int, tools: Mapping[str, Tool], runtime: Runtime) -> None:
+    me = os.getpid()
+    for line in calls:
+        call = json.loads(line)
+        answer = _carried_out(call, tools[call["tool"]], runtime)
+        if os.getpid() != me:  # the tool has forked, and this is the copy: only the worker answers
+            os._exit(0)
+        try:
+            _answer(answers, {"id": call["id"], **answer})
+        except BrokenPipeError:
+            return
+
+
+def _carried_out(call: Mapping[str, Any], tool: Tool, runtime: Runtime) -> dict[str, Any]:
+    from aegis.agent.sanitise import sanitise
+    from aegis.contracts.outcome import ToolResult
+
+    seconds = call["seconds"]
+    signal.setitimer(signal.ITIMER_REAL, seconds + _OVERTIME)
+    try:
+        result: object = tool.call(call["arguments"], _context(call, runtime))
+    except BaseException as error:  # noqa: BLE001 - SystemExit too: a tool does not end its worker
+        traceback.print_exc()
+        return {"failed": _said(error)}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if not isinstance(result, ToolResult):
+        return {"failed": f"it returned {type(result).__name__}, not a ToolResult"}
+    clean = sanitise(result)
+    return {"result": clean.value, "notes": clean.notes, "incomplete": clean.incomplete}
+
+
+def _context(call: Mapping[str, Any], runtime: Runtime) -> ToolContext:
+    from aegis.config.structure import from_json
+    from aegis.contracts.outcome import Document
+    from aegis.contracts.roles import ToolContext
+
+    cache = runtime.data / call["tool"]
+    cache.mkdir(parents=True, exist_ok=True)
+    return ToolContext(
+        key=call["key"],
+        deadline=time.monotonic() + call["seconds"],
+        cache=cache,
+        documents={ref: from_json(Document, one) for ref, one in call["documents"].items()},
+        offline=runtime.offline if call["offline"] is None else call["offline"],
+    )
+
+
+def _said(error: BaseException) -> str:
+    """Return what an error says, one line, cut to what is worth sending."""
+    from aegis.agent.sanitise import sanitise
+    from aegis.errors import AegisError
+
+    if isinstance(error, AegisError):
+        said = "; ".join(f"{p.message} ({p.fix})" if p.fix else p.message for p in error.problems)
+    else:
+        said = "".join(traceback.format_exception_only(error))
+    return " ".join(str(sanitise(said[:4000]).value).split())
+
+
+# ------------------------------------------------------------------ pipes, and the end
+
+
+def _private_pipes() -> tuple[BinaryIO, int]:
+    """Move the two pipes to descriptors that no tool knows; prints go to standard error."""
+    calls = os.fdopen(os.dup(0), "rb")
+    answers = os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    return calls, answers
+
+
+def _answer(descriptor: int, message: Mapping[str, Any]) -> None:
+    text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = memoryview(text.encode("utf-8") + b"\n")
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _watch(descriptor: int) -> None:
+    """End the worker and all that it started once the agent's end of the pipe has closed."""
+    watch = select.poll()
+    watch.register(descriptor, 0)  # a hang-up is always reported
+    watch.poll()
+    time.sleep(_GRACE)  # an idle worker sees the end of its input and is gone by then
+    _end_group()
+
+
+def _end_group() -> NoReturn:
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The facts of a composition: what each component says, and what is not known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import fields, frozen
+
+from aegis.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from aegis.contracts.capabilities import Capabilities
+    from aegis.host.composition import Chosen, Composition
+
+Finding = Problem | str
+"""What a rule returns: a problem, or one sentence about a fact that is not known yet."""
+
+
+@frozen
+class Facts:
+    """A composition and its components' capabilities.
+
+    Attributes:
+        composition: What is checked.
+        capabilities: What components say, by path; one that has nothing to say is not there.
+        failed: Paths of components that could not say anything, which is a problem already.
+    """
+
+    composition: Composition
+    capabilities: Mapping[str, Capabilities]
+    failed: frozenset[str] = frozenset()
+
+    def of(self, chosen: Chosen) -> Capabilities | None:
+        """Return what a component says, or None."""
+        return self.capabilities.get(chosen.path)
+
+    def value(self, chosen: Chosen, name: str) -> Any:
+        """Return one fact, or None where it is not known or does not apply."""
+        said = self.of(chosen)
+        if said is None or name in said.unverified:
+            return None
+        return getattr(said, name)
+
+    def silent(self, chosen: Chosen) -> bool:
+        """Return whether a component failed to describe itself: nothing can be asked of it."""
+        return chosen.path in self.failed
+
+    def engines(self) -> Iterator[Chosen]:
+        """Return the engine that decides and every engine that is a part, the outermost last."""
+        for chosen in self.composition.engine.walk():
+            if chosen.component.kind == "engine" and not self.silent(chosen):
+                yield chosen
+
+    def tokenizer(self, engine: Chosen) -> Chosen | None:
+        """Return the tokenizer that was chosen for an engine, or None for its own."""
+        return next(
+            (part for part in engine.parts.values() if part.component.kind == "tokenizer"), None
+        )
+
+
+def unknown(chosen: Chosen, name: str) -> str:
+    """Return the sentence that says that a fact is not known yet."""
+    return f"{chosen.label}: {name} is unknown until it is built"
+
+
+def stated(said: Capabilities | None) -> str:
+    """Return what a component says in one line, without what it leaves at its default."""
+    if said is None:
+        return ""
+    words = []
+    for attribute in fields(type(said)):
+        value = getattr(said, attribute.name)
+        nothing = value is None or value is False or value in ((), {}, frozenset())
+        if attribute.name != "unverified" and not nothing:
+            words.append(f"{attribute.name} {_plain(attribute.name, value)}")
+    return ", ".join(words)
+
+
+def _plain(name: str, value: Any) -> str:
+    if value is True:
+        return "yes"
+    if name.endswith("fingerprint"):
+        return str(value)[:12]
+    if isinstance(value, (frozenset, set)):
+        return " ".join(sorted(value))
+    if isinstance(value, dict):
+        return str(len(value))
+    return str(value)

@@ -1,0 +1,1 @@
+"""What the agent learned, with where it comes from; what it wants to learn; what it misses."""

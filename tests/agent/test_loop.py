@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from aegis.agent.exploration import Exploration
+from aegis.agent.loop import Listener, Loop, Policy
+from aegis.agent.stages import Seeded
+from aegis.errors import AegisError
+from aegis.store.ledger import Ledger
+
+
+def loop_on(ledger, environment, engine, clock, *, seed=3, listener=None, name="buttons"):
+    if ledger.run("run-1") is None:
+        ledger.begin_run("run-1", "test", seed)
+    stage = Seeded(environment, name, "own", f"{name}-1")
+    policy = Policy(engine, "even", Exploration(), seed)
+    return Loop(
+        ledger, policy, stage, None, run="run-1", clock=clock, listener=listener or Listener()
+    )
+
+
+def facts(experience):
+    return (
+        experience.step,
+        experience.episode,
+        experience.index,
+        experience.seed,
+        experience.key,
+        experience.view,
+        experience.decision,
+        experience.outcome,
+        experience.reward,
+        experience.done,
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger.open(tmp_path) as opened:
+        yield opened
+
+
+def test_every_step_is_recorded_with_both_distributions(ledger, buttons, even, clock):
+    steps = list(loop_on(ledger, buttons, even, clock).run(12))
+    assert [s.step for s in steps] == list(range(1, 13))
+    assert [facts(s) for s in ledger.experiences()] == [facts(s) for s in steps]
+    one = steps[0]
+    assert len(one.decision.engine_log_probabilities) == len(one.decision.candidates) == 4
+    assert np.exp(one.decision.behaviour_log_probabilities).sum() == pytest.approx(1)
+    assert (one.decision.engine, one.decision.checkpoint) == ("even", "even-1")
+    assert one.generator.endswith("/buttons-1")
+    assert ledger.verify() == []
+
+
+def test_an_episode_ends_where_the_environment_says_so(ledger, buttons, even, clock):
+    steps = list(loop_on(ledger, buttons, even, clock).run(30))
+    for _, episode in itertools.groupby(steps, key=lambda s: s.episode):
+        rows = list(episode)
+        assert [r.index for r in rows] == list(range(1, len(rows) + 1))
+        assert all(not r.done for r in rows[:-1])
+        assert rows[-1].done or rows[-1].step == 30
+
+
+def test_the_same_seed_gives_the_same_steps(tmp_path, buttons, even, clock):
+    runs = []
+    for name in ("a", "b"):
+        with Ledger.open(tmp_path / name) as ledger:
+            runs.append([facts(s) for s in loop_on(ledger, buttons, even, clock).run(20)])
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("cuts", [(1,), (4, 9), (2, 3, 5, 7, 11)])
+def test_a_run_in_pieces_equals_a_run_in_one(tmp_path, even, clock, buttons, cuts):
+    """Resuming at any step goes on as if nothing had happened."""
+    with Ledger.open(tmp_path / "whole") as ledger:
+        whole = [facts(s) for s in loop_on(ledger, buttons, even, clock).run(20)]
+    pieces = []
+    for count in np.diff((0, *cuts, 20)):
+        with Ledger.open(tmp_path / "pieces") as ledger:
+            fresh = type(buttons)()
+            pieces += [facts(s) for s in loop_on(ledger, fresh, even, clock).run(int(count))]
+    assert pieces == whole
+
+
+def test_an_intent_without_result_is_carried_out_again_under_its_key(
+    tmp_path, buttons, even, clock
+):
+    """What a crash between intent and result leaves is the next step, once."""
+    with Ledger.open(tmp_path) as ledger:
+        walk = loop_on(ledger, buttons, even, clock).run(10)
+        for _ in range(3):
+            next(walk)
+        walk.close()
+        pending = ledger.pending()
+        assert pending.step == 4
+    with Ledger.open(tmp_path) as ledger:
+        steps = list(loop_on(ledger, type(buttons)(), even, clock).run(2))
+        assert [s.step for s in steps] == [4, 5]
+        assert steps[0].key == pending.key
+        assert steps[0].decision == pending.decision
+        assert ledger.verify() == []
+
+
+def test_stopping_ends_after_the_step_that_is_on(ledger, buttons, even, clock):
+    loop = loop_on(ledger, buttons, even, clock)
+    steps = []
+    for step in loop.run():
+        steps.append(step)
+        if step.step == 5:
+            loop.stop()
+    assert loop.reason == "interrupted"
+    assert [s.step for s in steps] == list(range(1, len(steps) + 1))
+    assert len(steps) <= 6
+
+
+def test_listeners_hear_of_a_step_in_order(ledger, buttons, even, clock):
+    heard = []
+    listener = Listener(
+        decided=lambda e: heard.append(("decided", e.step)),
+        settled=lambda e, _: heard.append(("settled", e.step)),
+        committed=lambda e: heard.append(("committed", e.step)),
+    )
+    list(loop_on(ledger, buttons, even, clock, listener=listener).run(2))
+    assert heard == [
+        ("decided", 1),
+        ("settled", 1),
+        ("committed", 1),
+        ("decided", 2),
+        ("settled", 2),
+        ("committed", 2),
+    ]
+
+
+def test_an_open_episode_of_an_absent_environment_is_not_dropped(tmp_path, buttons, even, clock):
+    with Ledger.open(tmp_path) as ledger:
+        list(loop_on(ledger, buttons, even, clock, seed=0).run(1))
+        assert ledger.open_episode() is not None
+    with Ledger.open(tmp_path) as ledger:
+        other = loop_on(ledger, buttons, even, clock, name="levers")
+        with pytest.raises(AegisError, match='belongs to environment "buttons"'):
+            next(other.run(1))
