@@ -130,6 +130,18 @@ def test_the_example_as_it_stands_is_refused_with_the_message(example):
     assert [problem.render() for problem in report.problems] == [MESSAGE]
 
 
+def test_the_command_refuses_the_example_with_the_message(example):
+    pytest.importorskip("aegis_gpt2_lora", reason="the plugin gpt2-lora is not installed")
+    program = "import sys; from aegis.cli.main import main; sys.exit(main())"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "-C", str(example), "check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", f"{MESSAGE}\n")
+
+
 def test_the_examples_own_tokenizer_has_a_thousand_ids_and_serves_its_engine(example, tmp_path):
     composition = composed(example / "aegis.toml", "profiles.hrm.tokenizer=hrm-bpe",
                            'plugins.enabled=["./old_hrm.py"]')  # fmt: skip

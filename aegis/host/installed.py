@@ -1,0 +1,85 @@
+"""Plugins that are installed: entry points of the group ``aegis``, read without importing any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from aegis.contracts.names import did_you_mean
+from aegis.errors import Problem
+from aegis.host.plugin import PluginInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
+
+GROUP: Final = "aegis"
+
+BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
+    "gpt2-lora": ("gpt2",),
+    "hrm": ("hrm-bpe", "hrm-imitation"),
+    "meta-planning": (),
+    "arxiv": ("search_arxiv",),
+    "babyai": (),
+    "reinforce": ("policy-gradient",),
+}
+"""Plugins of this project, each the distribution ``aegis-<name>``, and names of components that
+tell that one of them is wanted."""
+
+
+@frozen
+class Installed:
+    """An entry point: a plugin that could be enabled.
+
+    Attributes:
+        name: What ``[plugins].enabled`` calls it.
+        entry: The entry point, not loaded.
+        distribution: Distribution that declares it.
+        version: Its version.
+    """
+
+    name: str
+    entry: EntryPoint
+    distribution: str
+    version: str
+
+    def info(self, *, enabled: bool) -> PluginInfo:
+        """Return what is known of the plugin before it is imported."""
+        return PluginInfo(self.name, self.distribution, self.version, enabled=enabled)
+
+
+def installed() -> dict[str, tuple[Installed, ...]]:
+    """Return the installed plugins by name; more than one where distributions collide."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, tuple[Installed, ...]] = {}
+    for entry in entry_points(group=GROUP):
+        dist = entry.dist
+        plugin = Installed(
+            entry.name,
+            entry,
+            dist.name if dist is not None else "unknown distribution",
+            dist.version if dist is not None else "",
+        )
+        others = found.get(entry.name, ())
+        if plugin not in others:
+            found[entry.name] = (*others, plugin)
+    return dict(sorted(found.items()))
+
+
+def absent(name: str, known: Iterable[str]) -> Problem:
+    """Return the problem of a plugin that is enabled and not installed."""
+    names = sorted(known)
+    hint = did_you_mean(name, [*names, *BUNDLED])
+    fix = f"installed: {', '.join(names)}" if names else "no plugin is installed"
+    if name in BUNDLED:
+        fix = f"pip install aegis-{name}"
+    elif name.startswith("aegis-") and name.removeprefix("aegis-") in BUNDLED:
+        fix = f'write "{name.removeprefix("aegis-")}": the name of the plugin, not its distribution'
+    return Problem(
+        "plugin-absent",
+        f'plugin "{name}" is not installed{hint}',
+        where="[plugins].enabled",
+        fix=fix,
+    )
