@@ -25,7 +25,8 @@ from aegis.knowledge.calls import State
 from aegis.knowledge.goals import Goals
 from aegis.knowledge.items import Items
 from aegis.project import Project, load
-from aegis.store.ledger import Ledger
+from aegis.store.lock import RunLock
+from aegis.store.owning import owning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from aegis.contracts.experience import Experience, Origin
     from aegis.contracts.outcome import StepResult
     from aegis.contracts.roles import Engine
+    from aegis.store.ledger import Ledger
 
 LIFE: Final = "research"
 PRACTICE: Final = "research-gym"
@@ -105,8 +107,9 @@ class Agent:
         size = f", {capabilities.parameters:,} weights" if capabilities.parameters else ""
         last = self.ledger.last_step()
         since = f"goes on after step {last}" if last else "begins"
-        name = self.project.composition.profile
-        return f'profile "{name}" (engine {self.project.composition.engine.component.name}{size}) {since}'
+        composition = self.project.composition
+        engine = composition.engine.component.name
+        return f'profile "{composition.profile}" (engine {engine}{size}) {since}'
 
     def summary(self) -> dict[str, Any]:
         """Return the counts that `aegis run --json` prints."""
@@ -171,7 +174,7 @@ def assemble(
     if fresh:
         set_aside(folder, clock.now())
     with contextlib.ExitStack() as stack:
-        ledger = stack.enter_context(Ledger.open(folder))
+        ledger = stack.enter_context(owning(folder))
         agent = Agent(project, ledger, stack)
         _equip(agent, stack, listener or Listener(), clock)
         agent._stack = stack.pop_all()
@@ -182,9 +185,9 @@ def set_aside(folder: Path, now: str) -> Path | None:
     """Move a run's folder away under a name with the date; return where, None if there was none."""
     if not (folder / "ledger.sqlite").exists():
         return None
-    Ledger.open(folder).close()
     stamp = "".join(c for c in now[:19] if c.isdigit())
-    return folder.rename(folder.with_name(f"{folder.name}-{stamp}"))
+    with RunLock(folder):
+        return folder.rename(folder.with_name(f"{folder.name}-{stamp}"))
 
 
 def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock: Clock) -> None:

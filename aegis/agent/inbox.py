@@ -36,11 +36,11 @@ def deliver(folder: Path, kind: Request, text: str) -> str:
         StoreError: If the runner does not answer.
     """
     from aegis.agent.clock import SystemClock
-    from aegis.store.ledger import Ledger
+    from aegis.store.owning import owning
 
     clean = _checked(text)
     try:
-        with Ledger.open(folder) as ledger:
+        with owning(folder) as ledger:
             answer = _apply(ledger, kind, clean, SystemClock().now())
             ledger.commit()
             return answer

@@ -42,8 +42,16 @@ class Stage(Protocol):
 
     name: str
     origin: Origin
-    environment: Environment
-    generator: str
+
+    @property
+    def environment(self) -> Environment:
+        """The environment itself."""
+        ...
+
+    @property
+    def generator(self) -> str:
+        """Version of what makes its views and candidates."""
+        ...
 
     def begin(self, seed: int) -> View:
         """Begin an episode and return its first view."""
@@ -149,7 +157,7 @@ class Loop:
         run: str,
         clock: Clock,
         listener: Listener,
-        between: Callable[[], None] = _ignore,
+        between: Callable[[], object] = _ignore,
     ) -> None:
         self._ledger, self._policy, self._run = ledger, policy, run
         self._life, self._make_practice = life, practice

@@ -47,11 +47,11 @@ def _import(file: Path) -> None:
     from aegis.cli.display import progress
     from aegis.learning.exchange import import_file
     from aegis.project import run_folder
-    from aegis.store.ledger import Ledger
+    from aegis.store.owning import owning
 
     call = invocation()
     call.project(tolerant=True)
-    with Ledger.open(run_folder(call.file)) as ledger, progress(call, "importing") as report:
+    with owning(run_folder(call.file)) as ledger, progress(call, "importing") as report:
         found = import_file(ledger, file, progress=report)
     answer: dict[str, Any] = found.to_json()
 

@@ -78,7 +78,7 @@ class AgentSettings:
         40, ge=1, le=10_000, help="Steps given to one goal before it is put aside."
     )
     coverage: int = setting(
-        2, ge=1, le=20, help="Documents to read that speak of a goal's term until it is covered."
+        3, ge=1, le=20, help="Documents to read that speak of a goal's term until it is covered."
     )
     candidates: int = setting(24, ge=1, le=256, help="Candidates offered at one step, at most.")
     stale_days: float = setting(

@@ -43,7 +43,7 @@ class Gaps:
         """
         for term in sorted({t for t in map(phrase, terms) if t}):
             row = self._connection.execute(sa.select(gaps).where(gaps.c.term == term)).one_or_none()
-            count = 1 if row is None else row.count + 1
+            count = 1 if row is None else row._mapping["count"] + 1
             opened = None if row is None else row.opened_step
             if opened is None and count >= RECURRING and not explained(term):
                 opened = step
@@ -78,7 +78,7 @@ class Gaps:
         rows = self._connection.execute(
             sa.select(gaps).where(condition).order_by(*order).limit(limit)
         )
-        return [Gap(row.term, row.count, row.opened_step, row.closed_step) for row in rows]
+        return [Gap(**row) for row in rows.mappings()]
 
     def counts(self) -> tuple[int, int]:
         """Return how many gaps are open and how many were closed."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import traceback
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -138,6 +139,6 @@ def test_no_worker_outlives_a_killed_agent(make_project):
 
 def _project_of(pid):
     try:
-        return os.readlink(f"/proc/{pid}/cwd")
+        return str(Path(f"/proc/{pid}/cwd").readlink())
     except OSError:
         return ""

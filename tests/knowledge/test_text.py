@@ -23,10 +23,54 @@ from aegis.knowledge.text import (
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
 PROSE = st.lists(
     st.sampled_from(
-        "Low-rank adaptation e.g. the model (see Fig. 2). It is 3.5 times # * - \n \n\n [[a-b]] [[c|d]] arXiv:2106.09685 10.1000/ab ``` "
-        "https://x.org/y). et al. Vaswani J. Smith learned | \ud800 \x00 \u2028 ﬁne naïve 1,000 don't model's 数据 | ** ` ~~~ ... ?! 2.0.1".split(
-            " "
-        )
+        [
+            "Low-rank",
+            "adaptation",
+            "e.g.",
+            "the",
+            "model",
+            "(see",
+            "Fig.",
+            "2).",
+            "It",
+            "is",
+            "3.5",
+            "times",
+            "#",
+            "*",
+            "-",
+            "\n",
+            "\n\n",
+            "[[a-b]]",
+            "[[c|d]]",
+            "arXiv:2106.09685",
+            "10.1000/ab",
+            "```",
+            "https://x.org/y).",
+            "et",
+            "al.",
+            "Vaswani",
+            "J.",
+            "Smith",
+            "learned",
+            "|",
+            "�",
+            "\x00",
+            "\u2028",
+            "ﬁne",
+            "naïve",
+            "1,000",
+            "don't",
+            "model's",
+            "数据",
+            "|",
+            "**",
+            "`",
+            "~~~",
+            "...",
+            "?!",
+            "2.0.1",
+        ]
     ),
     max_size=60,
 ).map(" ".join)
@@ -140,13 +184,17 @@ def test_terms_are_what_comes_up_again():
 
 
 def test_rare_words_count_more_where_frequencies_are_known():
-    text = "Transformers use attention. Perceivers use attention. Transformers differ from perceivers."
+    text = (
+        "Transformers use attention. Perceivers use attention. Transformers differ from perceivers."
+    )
     common = {stem("transformers"): 900, stem("attention"): 900, stem("perceivers"): 1}
     assert terms(text, 1, frequencies=common, documents=1000) == ("perceivers",)
 
 
 def test_key_sentences_speak_of_what_is_asked():
-    assert key_sentences(LORA, ["optimizer memory"], 1) == ("Memory for optimizer states shrinks with low-rank adaptation.",)
+    assert key_sentences(LORA, ["optimizer memory"], 1) == (
+        "Memory for optimizer states shrinks with low-rank adaptation.",
+    )
     both = key_sentences(LORA, ["low-rank adaptation"], 2)
     assert both[0].startswith("Low-rank adaptation fine-tunes")
     assert not any("weather" in sentence or "https" in sentence for sentence in both)
@@ -160,13 +208,31 @@ def test_a_text_of_short_sentences_has_key_sentences_too():
     ("text", "expected"),
     [
         ("Hu et al. 2021, LoRA, arXiv:2106.09685", ("2106.09685",)),
-        ("arXiv: 1409.0473v7 and https://arxiv.org/pdf/1706.03762v5.pdf.", ("1409.0473", "1706.03762")),
-        ("hep-th/9901001v3, math.AG/0112017, cs/0112017", ("hep-th/9901001", "math/0112017", "cs/0112017")),
-        ("bare 2106.09685, but not 1312.6114 nor 2013.12345 nor 0.2106 nor 12106.09685", ("2106.09685",)),
-        ("doi:10.1000/XYZ-1. and (https://doi.org/10.1038/nature14539)", ("10.1000/xyz-1", "10.1038/nature14539")),
+        (
+            "arXiv: 1409.0473v7 and https://arxiv.org/pdf/1706.03762v5.pdf.",
+            ("1409.0473", "1706.03762"),
+        ),
+        (
+            "hep-th/9901001v3, math.AG/0112017, cs/0112017",
+            ("hep-th/9901001", "math/0112017", "cs/0112017"),
+        ),
+        (
+            "bare 2106.09685, but not 1312.6114 nor 2013.12345 nor 0.2106 nor 12106.09685",
+            ("2106.09685",),
+        ),
+        (
+            "doi:10.1000/XYZ-1. and (https://doi.org/10.1038/nature14539)",
+            ("10.1000/xyz-1", "10.1038/nature14539"),
+        ),
         ("10.48550/arXiv.1706.03762", ("1706.03762",)),
-        ("[[adapter-layers]], [[lora|LoRA]], [[notes#part]], [[adapter-layers]]", ("adapter-layers", "lora", "notes")),
-        ("see https://a.org/b_(c)?d=e, (http://x.y/z).", ("https://a.org/b_(c)?d=e", "http://x.y/z")),
+        (
+            "[[adapter-layers]], [[lora|LoRA]], [[notes#part]], [[adapter-layers]]",
+            ("adapter-layers", "lora", "notes"),
+        ),
+        (
+            "see https://a.org/b_(c)?d=e, (http://x.y/z).",
+            ("https://a.org/b_(c)?d=e", "http://x.y/z"),
+        ),
         ("nothing at all", ()),
     ],
 )
@@ -180,7 +246,7 @@ def test_references_of(text, expected):
 )  # fmt: skip
 def test_time_grows_with_the_length_and_not_faster(unit):
     """A text of one repeated piece finds every regular expression that backtracks."""
-    text = unit * (200_000 // len(unit))
+    text = unit * (80_000 // len(unit))
     began = time.process_time()
     words(text), references(text), sentences(text), terms(text, 5), key_sentences(text, ["a"], 3)
-    assert time.process_time() - began < 30  # a quadratic one takes minutes
+    assert time.process_time() - began < 20  # it takes 0.3 s; a quadratic one takes minutes
