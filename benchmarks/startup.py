@@ -15,7 +15,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PYTHON: Final = sys.executable
 AEGIS: Final = str(Path(sys.executable).with_name("aegis"))
@@ -62,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = f"{folder}/project"
         seconds([AEGIS, "init", project])
-        rows = {
+        rows: dict[str, Callable[[], float]] = {
             "python -c pass": lambda: seconds([PYTHON, "-c", "pass"]),
             "import click": lambda: seconds([PYTHON, "-c", "import click"]),
             "aegis --help": lambda: seconds([AEGIS, "--help"]),

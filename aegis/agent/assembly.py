@@ -185,7 +185,7 @@ def set_aside(folder: Path, now: str) -> Path | None:
     """Move a run's folder away under a name with the date; return where, None if there was none."""
     if not (folder / "ledger.sqlite").exists():
         return None
-    stamp = "".join(c for c in now[:19] if c.isdigit())
+    stamp = "".join(c for c in now[:26] if c.isdigit())
     with RunLock(folder):
         return folder.rename(folder.with_name(f"{folder.name}-{stamp}"))
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from aegis.cli.invocation import invocation, shared_options
+
+if TYPE_CHECKING:
+    from aegis.contracts.experience import Origin
 
 
 @click.group(help="Count, import and export experience.")
@@ -72,8 +75,12 @@ def _import(file: Path) -> None:
     "export", help="Write experience to FILE as JSONL; it imports again to identical rows."
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--origin", metavar="O", help="Only own, practice, teacher or import.")
-def _export(file: Path, origin: str | None) -> None:
+@click.option(
+    "--origin",
+    type=click.Choice(["own", "practice", "teacher", "import"]),
+    help="Only steps of this origin.",
+)
+def _export(file: Path, origin: Origin | None) -> None:
     from aegis.cli.display import progress
     from aegis.cli.reading import reading
     from aegis.learning.exchange import export_jsonl

@@ -90,10 +90,15 @@ def _list(rows: list[Experience]) -> None:
     if not rows:
         click.echo("no steps yet: aegis run")
     for row in rows:
-        action = row.decision.action.render() if row.decision.action else "?"
+        action = _shown(row)
         status = row.outcome.status if row.outcome else "not finished"
         reward = f"{row.reward:+.2f}" if row.reward is not None else "     "
         click.echo(f"{row.step:>6}  {row.origin:8}  {reward}  {status:8}  {action}")
+
+
+def _shown(row: Experience) -> str:
+    action = row.decision.action
+    return action.render() if action is not None else "an unknown action"
 
 
 def _whole(row: Experience) -> None:
@@ -102,22 +107,24 @@ def _whole(row: Experience) -> None:
         f"step {row.step}, episode {row.episode} ({row.environment}, {row.origin}), {row.started}"
     )
     click.echo(
-        f"engine {decision.engine}, weights {decision.checkpoint or 'none'}, {row.generator}\n"
+        f"engine {decision.engine or 'unknown'}, weights {decision.checkpoint or 'none'}, {row.generator}\n"
     )
     click.echo(row.view.render() + "\n")
+    if not decision.candidates:
+        click.echo(f"candidates were not recorded; done: {_shown(row)}")
     order = sorted(
         range(len(decision.candidates)), key=lambda i: -decision.behaviour_log_probabilities[i]
     )
-    click.echo("  engine  behaviour  candidate")
+    if order:
+        click.echo("  engine  behaviour  candidate")
     for i in order:
         engine = math.exp(decision.engine_log_probabilities[i])
         behaviour = math.exp(decision.behaviour_log_probabilities[i])
         mark = ">" if i == decision.chosen else " "
         click.echo(f"{mark} {engine:6.1%}  {behaviour:8.1%}   {decision.candidates[i].render()}")
     if decision.text is not None:
-        click.echo(
-            f"wrote  {decision.text!r} (log-probability {decision.text_log_probability:.2f})"
-        )
+        chance = decision.text_log_probability
+        click.echo(f"wrote  {decision.text!r}" + (f" ({chance:.2f})" if chance is not None else ""))
     if row.outcome is not None:
         click.echo(f"\n{row.outcome.status}: {row.outcome.message}  ({row.outcome.seconds:.2f} s)")
         click.echo(f"reward {row.reward:+.2f}" + ("; the episode ended" if row.done else ""))

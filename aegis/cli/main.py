@@ -49,7 +49,7 @@ class Verbs(click.Group):
             return command
         from aegis.cli.extension import plugin_command
 
-        return plugin_command(ctx, cmd_name)
+        return plugin_command(ctx, cmd_name, VERBS.keys() - {"model"})
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -17,7 +17,7 @@ class _Models(click.Group):
 
 
 def _provided(ctx: click.Context) -> click.Group:
-    found = plugin_command(ctx, "model")
+    found = plugin_command(ctx, "model", reserved=())
     if not isinstance(found, click.Group):
         raise PluginError.of(
             "no-models",

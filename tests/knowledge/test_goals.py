@@ -51,12 +51,11 @@ def test_an_interest_is_worth_another_look_once_its_answer_is_stale(connection):
 
 def test_a_gap_opens_when_a_term_recurs_and_closes_when_it_is_explained(connection):
     gaps = Gaps(connection)
-    for step in (1, 2):
-        gaps.note(["singular-value-decomposition", "training"], lambda _: False, step)
+    gaps.note(["singular-value-decomposition", "training"], lambda _: False, 1)
     assert gaps.open() == []
-    gaps.note(["singular value decomposition"], lambda _: False, 3)
+    gaps.note(["singular value decomposition", "training"], lambda _: False, 3)
     assert [(g.term, g.count, g.opened_step) for g in gaps.open()] == [
-        ("singular value decomposition", 3, 3)
+        ("singular value decomposition", 2, 3)
     ]
     assert gaps.close(["Principal component analysis"], 4) == []
     assert gaps.close(["The singular value decomposition (SVD)"], 5) == [
@@ -64,6 +63,18 @@ def test_a_gap_opens_when_a_term_recurs_and_closes_when_it_is_explained(connecti
     ]
     assert gaps.open() == []
     assert gaps.counts() == (0, 1)
+
+
+def test_a_gap_that_was_worked_on_in_vain_has_to_come_up_anew(connection):
+    gaps = Gaps(connection)
+    for step in (1, 2):
+        gaps.note(["universal transformer", "weight tying"], lambda _: False, step)
+    gaps.worked_on("universal transformer", covered=False, step=3)
+    gaps.worked_on("weight tying", covered=True, step=3)
+    assert gaps.open() == []
+    for step in (4, 5):
+        gaps.note(["universal transformer", "weight tying"], lambda _: False, step)
+    assert [gap.term for gap in gaps.open()] == ["universal transformer"]
 
 
 def test_a_term_that_is_explained_already_is_no_gap(connection):
