@@ -59,6 +59,7 @@ class Agent:
         """Give the agent what it runs with (`assemble` does)."""
         self._loop, self._run_id, self._engine, self._workers = loop, run, engine, workers
         counts = self.ledger.counts()
+        self._began = self.ledger.last_step()
         self._experiences, self._rewards = counts.experiences, counts.reward_sum
 
     def __enter__(self) -> Self:
@@ -105,8 +106,7 @@ class Agent:
         """Return one line: what decides, and since when."""
         capabilities = self._engine.capabilities
         size = f", {capabilities.parameters:,} weights" if capabilities.parameters else ""
-        last = self.ledger.last_step()
-        since = f"goes on after step {last}" if last else "begins"
+        since = f"goes on after step {self._began}" if self._began else "begins"
         composition = self.project.composition
         engine = composition.engine.component.name
         return f'profile "{composition.profile}" (engine {engine}{size}) {since}'

@@ -104,6 +104,7 @@ class ResearchEnvironment:
         self._start = 1
         self._recent: deque[Recent] = deque(maxlen=max(1, settings.view.recent))
         self._key, self._step = "", 1
+        self._offered: tuple[View, Proposals] | None = None
 
     def at(self, step: int, key: str) -> None:
         """Say which step of the ledger comes next, and under which idempotency key it is done."""
@@ -127,6 +128,7 @@ class ResearchEnvironment:
             view = self._view()
             offered = self._proposals(view)
             if offered.candidates or offered.wait:
+                self._offered = (view, offered)
                 return view
             self._close(goal, "abandoned")
         self._goal = None
@@ -143,7 +145,12 @@ class ResearchEnvironment:
 
     def candidates(self, view: View) -> Sequence[Action]:
         """Return what may be done now; nothing while every tool rests or when nothing is left."""
-        return self._proposals(view).candidates if self._goal else ()
+        if self._goal is None:
+            return ()
+        offered, self._offered = self._offered, None
+        if offered is not None and offered[0] is view and offered[1].candidates:
+            return offered[1].candidates
+        return self._proposals(view).candidates
 
     def step(self, action: Action) -> StepResult:
         """Carry out one decision and keep what comes of it."""
@@ -180,6 +187,7 @@ class ResearchEnvironment:
         if over or not (offered.candidates or offered.wait):
             self._close(goal, "abandoned")
             return StepResult(IDLE, outcome, reward, done=True)
+        self._offered = (view, offered)
         return StepResult(view, outcome, reward)
 
     def _carry_out(self, action: Action) -> ToolResult:

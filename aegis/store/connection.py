@@ -76,6 +76,9 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _store_error(error, path) from error
+    except OverflowError as error:
+        fix = "the part that made it must give numbers of at most 64 bits"
+        raise StoreError(Problem("not-storable", str(error), str(path), fix)) from error
 
 
 def _engine(path: Path, *, write: bool) -> Engine:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from aegis.contracts.experience import Experience, Origin
     from aegis.contracts.outcome import Outcome
+    from aegis.store.rows import Shown
     from aegis.store.sizes import BytesPerStep
     from aegis.store.summary import Counts
 
@@ -230,7 +231,7 @@ class Ledger:
                 result, ``already-recorded`` if its key was used, ``not-storable``.
         """
         self._expect(experience.step)
-        base = self._memory.base(experience.episode, experience.index)
+        base = self._base(experience)
         values, shown = rows.intent(experience, base)
         digest = rows.link(self._digest, values)
         self._execute(
@@ -388,13 +389,24 @@ class Ledger:
         if step != self._last + 1:
             raise _out_of_order(f"step {step} follows {self._last}", self.path)
 
-    def _execute(self, statement: _Statement, values: Mapping[str, Any]) -> None:
-        parameters = tuple(values[name] for name in statement.names)
+    def _base(self, experience: Experience) -> Shown:
         try:
             with self._undone_on_error(only_if_lost=True):
-                self.connection.exec_driver_sql(statement.text, parameters)
-        except OverflowError as error:
-            raise rows.not_storable("a number", "whole numbers have 64 bits") from error
+                return self._memory.base(experience.episode, experience.index)
+        except ValueError as error:
+            raise StoreError(
+                Problem(
+                    "ledger-damaged",
+                    f"episode {experience.episode} is not what was written: {error}",
+                    where=str(self.path),
+                    fix="`aegis doctor` lists what is damaged; put back a copy of the ledger",
+                )
+            ) from error
+
+    def _execute(self, statement: _Statement, values: Mapping[str, Any]) -> None:
+        parameters = tuple(values[name] for name in statement.names)
+        with self._undone_on_error(only_if_lost=True):
+            self.connection.exec_driver_sql(statement.text, parameters)
 
     @contextlib.contextmanager
     def _undone_on_error(self, *, only_if_lost: bool = False) -> Iterator[None]:

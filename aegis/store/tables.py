@@ -1,7 +1,7 @@
 """The tables of the ledger's database, as SQLAlchemy Core describes them.
 
 One database holds what happened (runs, episodes, steps) and what the agent knows (goals,
-knowledge, gaps, facts, calls, state), so that one commit covers both. All tables are STRICT:
+knowledge, gaps, calls, state), so that one commit covers both. All tables are STRICT:
 SQLite then refuses a value of the wrong type instead of keeping it.
 
 The order of the columns of ``steps`` matters: the short ones come first, so that a scan over
@@ -182,16 +182,6 @@ gaps = Table(
     Column("count", Integer, nullable=False, server_default="0"),
     Column("opened_step", Integer),
     Column("closed_step", Integer),
-    sqlite_strict=True,
-)
-
-facts_told = Table(
-    "facts_told",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("at", Text, nullable=False),
-    Column("step", Integer),
     sqlite_strict=True,
 )
 

@@ -194,6 +194,7 @@ def test_a_call_whose_answer_is_known_is_not_offered_again(life):
 
 def test_an_answer_is_asked_for_again_once_it_is_stale(life, clock):
     life.search(ToolResult("ok", documents=(ABOUT[0],)))
+    assert "search_shelf low rank" not in life.offered()
     clock.jump(days=31)
     assert "search_shelf low rank" in life.offered()
 

@@ -44,15 +44,6 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
-        "facts_told",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("at", sa.Text(), nullable=False),
-        sa.Column("step", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("id"),
-        sqlite_strict=True,
-    )
-    op.create_table(
         "gaps",
         sa.Column("term", sa.Text(), nullable=False),
         sa.Column("count", sa.Integer(), server_default="0", nullable=False),

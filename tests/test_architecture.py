@@ -1,0 +1,137 @@
+"""Dependencies point one way; this reads them from the source."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# What the modules of a package may import when they are imported themselves. Builtins import the
+# rest of the host where they build, as any plugin does.
+ALLOWED = {
+    "errors": set(),
+    "hookspecs": set(),
+    "resources": set(),
+    "contracts": {"errors"},
+    "config": {"errors", "contracts"},
+    "host": {"errors", "contracts", "hookspecs", "builtin"},
+    "project": {"errors", "contracts", "config", "host"},
+    "store": {"errors", "contracts"},
+    "knowledge": {"contracts", "store"},
+    "evaluation": {"errors", "contracts", "agent"},
+    "learning": {"errors", "contracts", "config", "store"},
+    "agent": {"errors", "contracts", "config", "host", "builtin", "project", "store", "knowledge"},
+    "builtin": {"errors", "contracts", "hookspecs", "knowledge", "evaluation"},
+    "neural": {"errors", "contracts"},
+    "cli": {"errors", "resources", "agent"},
+}
+
+
+def imported(tree):
+    """Yield the modules that importing this one imports: module level, annotations left out."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "aegis":
+                yield from (f"aegis.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_a_part_of_the_host_imports_only_what_stands_below_it(part):
+    found = {}
+    place = ROOT / "aegis" / part
+    for file in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
+        for name in imported(ast.parse(file.read_text())):
+            if name.startswith("aegis."):
+                found.setdefault(name.split(".")[1], file.name)
+    found.pop(part, None)
+    found.pop("__version__", None)
+    assert set(found) <= ALLOWED[part], found
+
+
+def test_only_aegis_neural_imports_torch():
+    heavy = {"torch", "transformers", "peft", "tokenizers", "safetensors"}
+    for file in (ROOT / "aegis").rglob("*.py"):
+        names = {name.split(".")[0] for name in imported(ast.parse(file.read_text()))}
+        assert not names & heavy or file.is_relative_to(ROOT / "aegis" / "neural"), file
+
+
+def test_bundled_plugins_use_only_what_a_third_party_may():
+    """No plugin reaches for a private name of the host."""
+    for file in (ROOT / "plugins").glob("*/src/**/*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aegis."):
+                names = [node.module, *(alias.name for alias in node.names)]
+                private = [n for n in names if any(p.startswith("_") for p in n.split("."))]
+                assert not private, f"{file.name}: {private}"
+
+
+def test_nothing_loads_what_could_run_code():
+    forbidden = {"pickle", "marshal", "shelve", "dill", "joblib"}
+    for file in [*(ROOT / "aegis").rglob("*.py"), *(ROOT / "plugins").glob("*/src/**/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name.split(".")[0] for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [(node.module or "").split(".")[0]]
+            assert not forbidden & set(names), file
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in {"eval", "exec", "torch.load"}, f"{file}: {called}"
+                assert not any(
+                    keyword.arg == "trust_remote_code" and ast.unparse(keyword.value) != "False"
+                    for keyword in node.keywords
+                ), file
+
+
+def test_the_public_names_are_these_and_all_can_be_imported():
+    import aegis
+
+    assert sorted(aegis.__all__) == sorted(
+        [
+            "Action",
+            "AegisError",
+            "Component",
+            "Decision",
+            "Document",
+            "Engine",
+            "EngineCapabilities",
+            "Environment",
+            "EnvironmentCapabilities",
+            "Experience",
+            "ExperienceDataset",
+            "Outcome",
+            "Part",
+            "Problem",
+            "Reading",
+            "Recent",
+            "Runtime",
+            "Seen",
+            "StepResult",
+            "Tokenizer",
+            "TokenizerCapabilities",
+            "Tool",
+            "ToolCapabilities",
+            "ToolContext",
+            "ToolResult",
+            "ToolSpec",
+            "Trainer",
+            "TrainerCapabilities",
+            "TrainingContext",
+            "TrainingResult",
+            "View",
+            "Written",
+            "__version__",
+            "hookimpl",
+            "open",
+            "setting",
+            "tool",
+        ]
+    )
+    assert all(getattr(aegis, name) is not None for name in aegis.__all__)
