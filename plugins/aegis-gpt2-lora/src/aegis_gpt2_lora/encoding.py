@@ -1,0 +1,101 @@
+"""How a decision becomes token ids: the one encoding that serving and training share.
+
+A view is encoded as its rendering and a short marker, a candidate as its rendering and a line
+break; the two are encoded apart, so that the ids of the view do not depend on the candidate and
+are computed once.
+
+    goal: Understand low-rank adaptation
+    missing: rank | adapter
+    step: 4/40
+    next: search_library rank terms=2
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from aegis.contracts.action import SLOT_MARK
+from aegis_gpt2_lora.cutting import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aegis.contracts.action import Action
+    from aegis.contracts.roles import Tokenizer
+    from aegis.contracts.view import View
+
+MARKER: Final = "\nnext:"
+"""What follows the rendering of a view. Views cannot forge it: their texts hold no line break."""
+
+_LARGEST_RESERVE: Final = 256  # tokens of a context that are kept for a candidate and its text
+
+
+@frozen
+class Prompt:
+    """The ids of a view.
+
+    Attributes:
+        ids: Its token ids, start ids included.
+        cut: Items of the view, and then tokens, that were left out to make it fit.
+    """
+
+    ids: tuple[int, ...]
+    cut: int = 0
+
+
+class Encoding:
+    """Turns views, candidates and texts into ids that fit a context.
+
+    Args:
+        tokenizer: Any tokenizer; its special tokens never come from text.
+        context_length: Tokens that fit at once.
+        start: Ids before any text.
+
+    Attributes:
+        reserve: Most tokens of a candidate; the view has the rest of the context.
+        end: Id of the line break that ends a candidate.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, context_length: int, start: Sequence[int] = ()
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._start = tuple(start)
+        # Some tokenizers put a space before every text themselves; then none is added here.
+        own_space = tokenizer.encode("a") == tokenizer.encode("x a")[-len(tokenizer.encode("a")) :]
+        self._lead = "" if own_space else " "
+        self.reserve = min(_LARGEST_RESERVE, context_length // 4)
+        self._room = context_length - self.reserve
+        self.end = tokenizer.encode("a\n")[-1]
+
+    def prompt(self, view: View) -> Prompt:
+        """Return the ids of a view, cut by the rule of `shorten` where it is too long."""
+        ids = self._prompt_ids(view)
+        if len(ids) <= self._room:
+            return Prompt(tuple(ids))
+        short, cut = shorten(view, lambda v: len(self._prompt_ids(v)) <= self._room)
+        ids = self._prompt_ids(short)
+        excess = max(0, len(ids) - self._room)
+        if excess:
+            head = self._room // 2
+            ids = ids[:head] + ids[head + excess :]
+        return Prompt(tuple(ids), cut + excess)
+
+    def candidate(self, action: Action) -> list[int]:
+        """Return the ids of a candidate, its end of line included, at most `reserve`."""
+        ids = self._tokenizer.encode(f"{self._lead}{action.render()}\n")
+        return ids if len(ids) <= self.reserve else [*ids[: self.reserve - 1], self.end]
+
+    def opening(self, action: Action, room_for_text: int) -> list[int]:
+        """Return the ids of an action up to its slot, leaving room for the text in `reserve`."""
+        before = action.render().rpartition(SLOT_MARK)[0].rstrip()
+        return self._tokenizer.encode(f"{self._lead}{before}")[: self.reserve - room_for_text]
+
+    def text(self, text: str) -> list[int]:
+        """Return the ids of text in a slot, without an end of line."""
+        return self._tokenizer.encode(f"{self._lead}{text}")
+
+    def _prompt_ids(self, view: View) -> list[int]:
+        return [*self._start, *self._tokenizer.encode(view.render() + MARKER)]

@@ -1,0 +1,101 @@
+"""Capabilities of the components, from JSON files and safetensors headers alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import aegis
+from aegis.errors import ModelError
+from aegis_gpt2_lora.models import is_present, open_model
+from aegis_gpt2_lora.tokenizer_facts import PUBLISHED_GPT2, read_tokenizer_facts
+
+if TYPE_CHECKING:
+    from aegis_gpt2_lora.model_folder import ModelFolder
+    from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
+    from aegis_gpt2_lora.tokenizer_facts import TokenizerFacts
+
+KIND: Final = "causal-lm"
+_BYTES_PER_WEIGHT: Final = 4  # weights are computed with in float32
+_GPT2_CHARACTERS: Final = 3.0  # per token; one practice view in a hundred has fewer than 3.05
+
+
+def describe_engine(settings: EngineSettings) -> aegis.EngineCapabilities:
+    """Return what the engine ``gpt2`` will be with these settings.
+
+    Raises:
+        ModelError: If the model is absent, incomplete, or of a kind that is not loaded.
+    """
+    return engine_capabilities(open_model(settings.model))
+
+
+def describe_tokenizer(settings: TokenizerSettings) -> aegis.TokenizerCapabilities:
+    """Return what the tokenizer ``gpt2`` emits with these settings.
+
+    The published facts of GPT-2's tokenizer stand in where its files are not on this machine.
+
+    Raises:
+        ModelError: If the model is absent and is not ``gpt2``, or its tokenizer.json is damaged.
+    """
+    if settings.model == "gpt2" and not is_present("gpt2"):
+        return tokenizer_capabilities(PUBLISHED_GPT2, _GPT2_CHARACTERS)
+    model = open_model(settings.model)
+    facts = read_tokenizer_facts(model.tokenizer)
+    return tokenizer_capabilities(facts, characters_per_token(model, facts))
+
+
+def engine_capabilities(model: ModelFolder) -> aegis.EngineCapabilities:
+    """Return the capabilities of an engine that serves the model of a folder."""
+    facts = read_tokenizer_facts(model.tokenizer)
+    characters = characters_per_token(model, facts)
+    known = {"context_length": model.context_length, "characters_per_token": characters}
+    parameters = model.parameters
+    capabilities = aegis.EngineCapabilities(
+        kind=KIND,
+        embedding_rows=model.embedding_rows,
+        context_length=model.context_length,
+        writes_text=True,
+        trainable=True,
+        adapters=model.linear_modules,
+        tokenizer_fingerprint=facts.fingerprint,
+        tokenizer_max_id=facts.max_token_id,
+        parameters=parameters,
+        memory_bytes=parameters * _BYTES_PER_WEIGHT,
+        characters_per_token=characters,
+        unverified=tuple(name for name, value in known.items() if value is None),
+    )
+    _check_rows(capabilities, model)
+    return capabilities
+
+
+def tokenizer_capabilities(
+    facts: TokenizerFacts, characters: float | None
+) -> aegis.TokenizerCapabilities:
+    """Return the capabilities of a tokenizer with these facts."""
+    return aegis.TokenizerCapabilities(
+        max_token_id=facts.max_token_id,
+        fingerprint=facts.fingerprint,
+        vocab_size=facts.vocab_size,
+        special_tokens=facts.special_tokens,
+        characters_per_token=characters,
+        unverified=() if characters is not None else ("characters_per_token",),
+    )
+
+
+def characters_per_token(model: ModelFolder, facts: TokenizerFacts) -> float | None:
+    """Return how many characters of a view a token holds at the low end, where that is known."""
+    if facts.fingerprint == PUBLISHED_GPT2.fingerprint:
+        return _GPT2_CHARACTERS
+    own = model.config.get("aegis")
+    value = own.get("characters_per_token") if isinstance(own, dict) else None
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _check_rows(capabilities: aegis.EngineCapabilities, model: ModelFolder) -> None:
+    rows, largest = capabilities.embedding_rows, capabilities.tokenizer_max_id
+    if rows is not None and largest is not None and largest >= rows:
+        raise ModelError.of(
+            "tokenizer-too-large",
+            f"tokenizer.json emits ids up to {largest}, the model has {rows} embedding rows",
+            where=str(model.folder),
+            fix="put the tokenizer into the folder that the model was trained with",
+        )

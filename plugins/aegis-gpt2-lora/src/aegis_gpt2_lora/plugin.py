@@ -1,0 +1,77 @@
+"""What this plugin offers: the engine ``gpt2``, the tokenizer ``gpt2``, the ``model`` commands.
+
+Imports neither torch nor transformers, tokenizers or numpy; ``build`` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import aegis
+from aegis_gpt2_lora.facts import describe_engine, describe_tokenizer
+from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import click
+
+    from aegis_gpt2_lora.engine import GptEngine
+    from aegis_gpt2_lora.tokenizer import FolderTokenizer
+
+plugin_api: Final = 1
+
+
+def _build_engine(
+    settings: EngineSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> GptEngine:
+    from aegis_gpt2_lora.building import build_engine
+
+    return build_engine(settings, parts, runtime)
+
+
+def _build_tokenizer(
+    settings: TokenizerSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> FolderTokenizer:
+    from aegis_gpt2_lora.building import build_tokenizer
+
+    return build_tokenizer(settings, parts, runtime)
+
+
+@aegis.hookimpl
+def aegis_engines() -> list[aegis.Component]:
+    """Offer the engine ``gpt2``."""
+    return [
+        aegis.Component(
+            kind="engine",
+            name="gpt2",
+            summary="Decides with a causal language model: the bundled mini, GPT-2, or a folder.",
+            config=EngineSettings,
+            parts={"tokenizer": aegis.Part("tokenizer")},
+            describe=describe_engine,
+            build=_build_engine,
+        )
+    ]
+
+
+@aegis.hookimpl
+def aegis_tokenizers() -> list[aegis.Component]:
+    """Offer the tokenizer ``gpt2``."""
+    return [
+        aegis.Component(
+            kind="tokenizer",
+            name="gpt2",
+            summary="The byte-pair encoding of GPT-2, or of another model's tokenizer.json.",
+            config=TokenizerSettings,
+            describe=describe_tokenizer,
+            build=_build_tokenizer,
+        )
+    ]
+
+
+@aegis.hookimpl
+def aegis_commands() -> list[click.Command]:
+    """Offer ``aegis model fetch`` and ``aegis model list``."""
+    from aegis_gpt2_lora.commands import model
+
+    return [model]
