@@ -1,0 +1,1 @@
+"""The engines without weights: imported when they are built."""

@@ -1,0 +1,132 @@
+"""The oracle: plays the gym with knowledge of what is relevant.
+
+Greedy, with the same candidates and the same failures as everybody (it does not know which calls
+will fail): it reads a relevant document that was found; else asks the search that reveals the
+most unread relevant documents; else writes the note if that pays; else finishes. Where no search
+reveals anything it looks `DEPTH` pages further down the queries that can be paged.
+
+Being greedy it is no upper bound: what the candidates allow at best lies somewhat above it.
+`best_in_candidates` looks for it from below, by trying several oracles with noisy estimates and
+keeping each episode's best return.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import numpy as np
+from attrs import define, field
+
+from aegis.contracts.capabilities import EngineCapabilities
+from aegis.errors import InputError
+from aegis.evaluation.desk import FINISH, NOTE, READ, SEARCH
+from aegis.evaluation.gym import CITED, STEP
+from aegis.evaluation.rollout import rollout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from aegis.contracts.action import Action
+    from aegis.contracts.roles import Scores
+    from aegis.contracts.view import View
+    from aegis.evaluation.gym import ResearchGym
+
+DEPTH: Final = 4
+_ALWAYS: Final = 1000.0
+_NEVER: Final = -1000.0
+_SURE: Final = 50.0
+"""Log-odds of the oracle's choice: e-22 is left to each other candidate."""
+
+
+@define(eq=False)
+class Oracle:
+    """An engine that looks into one gym; its scores are for that gym's current step.
+
+    Attributes:
+        gym: The gym that it plays.
+        noise: Standard deviation of what is added to the worth of a search, in documents.
+        seed: Seed of that noise.
+    """
+
+    gym: ResearchGym
+    noise: float = 0.0
+    seed: int = 0
+    capabilities: EngineCapabilities = field(init=False)
+    _random: np.random.Generator = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.capabilities = EngineCapabilities(kind="oracle")
+        self._random = np.random.default_rng(self.seed)
+
+    def score(self, view: View, candidates: Sequence[Action]) -> Scores:  # noqa: ARG002 - it looks behind the view
+        """Return log-probabilities, (n,), nearly all on the best candidate."""
+        logits = np.zeros(len(candidates))
+        logits[self.choose(candidates)] = _SURE
+        return logits - float(np.logaddexp.reduce(logits))
+
+    def score_batch(self, items: Sequence[tuple[View, Sequence[Action]]]) -> list[Scores]:
+        """Return what `score` returns for each item; all must be of the current step."""
+        return [self.score(view, candidates) for view, candidates in items]
+
+    def choose(self, candidates: Sequence[Action]) -> int:
+        """Return the index of the best candidate of the gym's current step."""
+        worth = [self._worth(action) for action in candidates]
+        return int(np.argmax(worth))
+
+    def _worth(self, action: Action) -> float:
+        episode = self.gym.episode
+        if action.tool == READ:
+            found = episode.desk.found[action.arguments["document"]]
+            return _ALWAYS if found.document in episode.judge.relevant else _NEVER
+        if action.tool == SEARCH:
+            return self._search_worth(action)
+        if action.tool == NOTE:
+            return 0.001 if CITED * episode.relevant_read + STEP > 0 else _NEVER
+        return 0.0 if action.tool == FINISH else _NEVER
+
+    def _search_worth(self, action: Action) -> float:
+        query, page = action.arguments["query"], action.arguments["page"]
+        left = self._steps_left()
+        now = self._reveals(query, page) if left > 1 else 0
+        if now:
+            return now + self.noise * float(self._random.standard_normal())
+        for further in range(1, min(DEPTH, left - 1)):
+            later = self._reveals(query, page + further)
+            if later:
+                return later / (100.0 * (further + 1))
+        return _NEVER
+
+    def _reveals(self, query: str, page: int) -> int:
+        episode = self.gym.episode
+        results = set(episode.desk.results(query, page))
+        known = {found.document for found in episode.desk.found.values()}
+        known |= {found.document for found in episode.desk.read.values()}
+        return len((results & episode.judge.relevant) - known)
+
+    def _steps_left(self) -> int:
+        return self.gym.steps - self.gym.episode.desk.step + 1
+
+    def write(self, view: View, action: Action, slot: str) -> NoReturn:  # noqa: ARG002 - it writes for no view
+        """Refuse: the gym has no slots."""
+        raise InputError.of("oracle-writes-nothing", f"no text for {action.tool}.{slot}")
+
+    def save(self, directory: Path) -> None:
+        """Write nothing: there are no weights."""
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def best_in_candidates(
+    gym: ResearchGym, seeds: Sequence[int], *, tries: int = 8, noise: float = 1.0
+) -> list[float]:
+    """Return for each seed the best return that was found among the candidates.
+
+    The largest of the greedy oracle's return and those of `tries` oracles whose estimates of
+    searches carry `noise` (documents, standard deviation): a lower bound of the ceiling that the
+    candidates set, and never below the oracle.
+    """
+    oracles = [Oracle(gym), *(Oracle(gym, noise, seed) for seed in range(tries))]
+    played = [rollout(gym, oracle, seeds, greedy=True) for oracle in oracles]
+    return [max(episode.total for episode in same) for same in zip(*played, strict=True)]

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from aegis.agent.exploration import Exploration
+from aegis.builtin._engines.uniform import RandomEngine
+from aegis.evaluation.gym import ResearchGym
+from aegis.evaluation.oracle import Oracle, best_in_candidates
+from aegis.evaluation.rollout import rollout
+
+if TYPE_CHECKING:
+    from aegis.evaluation.index import GymIndex
+
+
+class First:
+    """Prefers the first candidate, e to 1."""
+
+    def score(self, view, candidates):
+        logits = -np.arange(len(candidates), dtype=np.float64)
+        return logits - np.logaddexp.reduce(logits)
+
+
+@pytest.fixture
+def gym(library_index: GymIndex) -> ResearchGym:
+    return ResearchGym(library_index)
+
+
+def test_a_seed_gives_the_same_episode_whatever_was_played_before(gym: ResearchGym):
+    (alone,) = rollout(gym, RandomEngine(), [4])
+    assert rollout(gym, RandomEngine(), [9, 4, 2])[1] == alone
+
+
+def test_a_result_is_the_sum_of_what_its_steps_earned(gym: ResearchGym):
+    for episode in rollout(gym, First(), range(6), greedy=True):
+        read = episode.facts["read"]
+        expected = (
+            -0.05 * episode.steps + episode.relevant_read - 0.25 * (read - episode.relevant_read)
+        )
+        assert episode.total == pytest.approx(
+            expected
+        )  # a note comes after reads and searches here
+        assert len(episode.statuses) == episode.steps <= 40
+
+
+def test_greedy_takes_the_first_of_the_most_probable(gym: ResearchGym):
+    view = gym.reset(1)
+    rewards = []
+    for _ in range(10):
+        result = gym.step(gym.candidates(view)[0])
+        rewards.append(result.reward)
+        view = result.view
+    (episode,) = rollout(gym, First(), [1], greedy=True)
+    assert episode.rewards[:10] == tuple(rewards)
+
+
+def test_full_exploration_is_the_random_policy(gym: ResearchGym):
+    explored = rollout(gym, First(), range(5), exploration=Exploration(epsilon=1.0))
+    assert explored == rollout(gym, RandomEngine(), range(5))
+
+
+def test_the_oracle_reads_nothing_irrelevant_and_beats_random_everywhere(gym: ResearchGym):
+    oracle = rollout(gym, Oracle(gym), range(60), greedy=True)
+    random = rollout(gym, RandomEngine(), range(60))
+    assert all(episode.facts["read"] == episode.relevant_read for episode in oracle)
+    assert np.mean([e.total for e in oracle]) > np.mean([e.total for e in random]) + 3.0
+
+
+def test_the_oracle_stops_when_nothing_is_left_to_gain(gym: ResearchGym):
+    for episode in rollout(gym, Oracle(gym), range(30), greedy=True):
+        assert episode.total >= -0.05
+        assert episode.relevant_read <= 8
+
+
+def test_the_best_in_candidates_is_at_least_the_oracle(gym: ResearchGym):
+    oracle = [episode.total for episode in rollout(gym, Oracle(gym), range(20), greedy=True)]
+    best = best_in_candidates(gym, range(20), tries=3)
+    assert all(b >= o for b, o in zip(best, oracle, strict=True))
+    assert sum(best) > sum(oracle)
