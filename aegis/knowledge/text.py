@@ -14,56 +14,28 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aegis.contracts.text import one_line
-from aegis.knowledge.stemming import stem as stem
+from aegis.knowledge.stemming import stem
+from aegis.knowledge.vocabulary import STOP_WORDS, WEAK_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-STOP_WORDS: Final = frozenset(
-    """
-    a about above across after again against all almost along already also although always am among an and
-    another any anyone anything are around as at away b back be became because become becomes been before being
-    below besides best better between beyond both but by c came can cannot come could d did do does doing done dont
-    down due during e each either else enough especially et etc even ever every everything f far few finally first
-    for from further g get gets given gives go goes h had has have having he hence her here him his how however i
-    if ii iii in indeed instead into is isnt it its itself j just k kind l last later least less let like likely
-    ll m made mainly make makes making many may maybe me might mine more moreover most mostly much must my n namely
-    near nearly need needs neither never no nor not nothing now o of off often on once one ones only onto or other
-    others otherwise our ours out over own p per perhaps please put q quite r rather re really s said same say see
-    seem seems seen several shall she should since so some something sometimes soon still such t take taken than
-    that the their them themselves then there therefore these they thing things this those though through throughout
-    thus to together too toward towards two u under unless until up upon us use used uses using usually v ve very
-    via vs w was way ways we well were what whatever when where whereas whether which while who whole whom whose why
-    will with within without would x y yes yet you your yours z
-    """.split()
-)
-"""Words that name no subject."""
-
-_WEAK: Final = frozenset(
-    """
-    able achieve achieves achieved additional additionally address aim allow allows apply applied approach approaches
-    available based benefit call called case cases challenge challenges choose code common commonly compare compared
-    comprehensive consider contrast current demonstrate demonstrates describe design despite develop different
-    difficult easy effective effectively efficient enable enables evaluate evaluation example examples exist existing
-    experiment experiments explore extensive fact find finding findings focus follow following form framework full
-    general generally github good great hard help high highly hold https http idea important improve improved
-    improvement improves improving include including increase introduce introduced introduces investigate issue keep
-    key know known lack large larger lead leads leave limit limited long low lower main mean means method methods new
-    novel number numerous obtain order original outperform outperforms paper part perform performance point possible
-    potential present presents previous prior problem problems produce propose proposed proposes provide provides
-    range ratio real recent recently reduce reduces remain remains report require required requires research result
-    results reveal rest robust second set show showing shown shows significant significantly similar simple simply
-    single size small solution sota special specific specifically stay step strong study suffer support system systems
-    task tasks technique techniques term test third three time today total turn type typical typically understand
-    understanding unlike various want widely work works world write www year years zero
-    """.split()
-)
-"""Words of scientific prose that are weak as terms alone."""
-
+__all__ = [
+    "STOP_WORDS",
+    "content_words",
+    "folded",
+    "key_sentences",
+    "plain",
+    "references",
+    "sentences",
+    "stem",
+    "terms",
+    "words",
+]
 
 # ------------------------------------------------------------------ words
 
-_WORD: Final = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['’][^\W_]+)*")
+_WORD: Final = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['\u2019][^\W_]+)*")
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+")
 
 
@@ -89,8 +61,8 @@ def folded(text: str) -> str:
 def _plain_word(word: str) -> str:
     if word[0].isdigit() and "," in word:
         return word.replace(",", "") if _THOUSANDS.fullmatch(word) else word
-    if "'" in word or "’" in word:
-        word = word.replace("’", "'").removesuffix("'s").replace("'", "")
+    if "'" in word or "\u2019" in word:
+        word = word.replace("\u2019", "'").removesuffix("'s").replace("'", "")
     return word
 
 
@@ -112,10 +84,10 @@ _MARKS: Final = re.compile(r"\*\*|`")
 _BLOCK: Final = re.compile(r"\n[ \t\r\f\v]*\n|\n(?=[ \t]{0,8}(?:[-*+•]|\d{1,3}[.)])[ \t])")
 _BULLET: Final = re.compile(r"\A\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _HEADING: Final = re.compile(r"\s*#{1,6}\s")
-_END: Final = re.compile(r"""([.!?])["'’”)\]]*\s(?=["'‘“(\[]*[^\Wa-z_])""")
+_END: Final = re.compile(r"""([.!?])["'\u2019\u201d)\]]*\s(?=["'\u2018\u201c(\[]*[^\Wa-z_])""")
 _ABBREVIATION: Final = re.compile(
-    r"(?:^|[\s(\[])(?:(?-i:[A-Z])|(?:[a-z]\.)+[a-z]|al|approx|ca|cf|ch|chap|dept|dr|ed|eds|eq|eqn|eqs|fig|figs|mr|mrs|ms|no|nos"
-    r"|pp|prof|ref|refs|resp|sec|sect|secs|st|tab|univ|viz|vol|vs)$",
+    r"(?:^|[\s(\[])(?:(?-i:[A-Z])|(?:[a-z]\.)+[a-z]|al|approx|ca|cf|ch|chap|dept|dr|ed|eds|eq|eqn"
+    r"|eqs|fig|figs|mr|mrs|ms|no|nos|pp|prof|ref|refs|resp|sec|sect|secs|st|tab|univ|viz|vol|vs)$",
     re.IGNORECASE,
 )
 
@@ -193,7 +165,7 @@ def _sentence_score(
 
 # ------------------------------------------------------------------ terms
 
-_UNIT: Final = re.compile(r"[^\W_]+(?:[-‐‑'’][^\W_]+)*")
+_UNIT: Final = re.compile(r"[^\W_]+(?:[-\u2010\u2011'\u2019][^\W_]+)*")
 _ADDRESS: Final = re.compile(r"\b(?:https?://|www\.)\S+|\b10\.\d{4,9}/\S+|[^\s@]{1,64}@\S{1,255}")
 _UNIT_LIMIT: Final = 40
 
@@ -269,8 +241,14 @@ def _unit(text: str) -> _Unit | None:
         return None
     if all(len(part) == 1 or not part.isalpha() for part in parts):
         return None
-    shown = folded(text).replace("’", "'").removesuffix("'s").replace("‐", "-").replace("‑", "-")
-    weak = all(part in _WEAK for part in parts)
+    shown = (
+        folded(text)
+        .replace("\u2019", "'")
+        .removesuffix("'s")
+        .replace("\u2010", "-")
+        .replace("\u2011", "-")
+    )
+    weak = all(part in WEAK_WORDS for part in parts)
     return _Unit(tuple(stem(part) for part in parts), shown, weak)
 
 
@@ -308,8 +286,10 @@ _REFERENCE: Final = re.compile(
         (?P<link>{_ARXIV_NEW}|(?:{_ARCHIVES})(?:\.[A-Z]{{2}})?/\d{{7}})(?:v\d{{1,3}})?(?:\.pdf)?
     | \barxiv:[ ]?(?P<said>{_ARXIV_NEW}|(?:{_ARCHIVES})(?:\.[A-Z]{{2}})?/\d{{7}})(?:v\d{{1,3}})?\b
     | (?<![\w./-])(?P<old>(?:{_ARCHIVES})(?:\.[A-Z]{{2}})?/\d{{7}})(?:v\d{{1,3}})?\b
-    | (?<![\w./$-])(?P<bare>(?:0[7-9]|[1-9]\d)(?:0[1-9]|1[0-2])\.\d{{5}})(?:v\d{{1,3}})?(?![\w.]?\d)\b
-    | (?:https?://(?:dx\.)?doi\.org/|\bdoi:[ ]?|(?<![\w/.]))(?P<doi>10\.\d{{4,9}}/[^\s"'<>|\\]{{1,300}})
+    | (?<![\w./$-])(?P<bare>(?:0[7-9]|[1-9]\d)(?:0[1-9]|1[0-2])\.\d{{5}})
+        (?:v\d{{1,3}})?(?![\w.]?\d)\b
+    | (?:https?://(?:dx\.)?doi\.org/|\bdoi:[ ]?|(?<![\w/.]))
+        (?P<doi>10\.\d{{4,9}}/[^\s"'<>|\\]{{1,300}})
     | (?P<url>https?://[^\s"'<>|\\]{{1,2000}})
     """,
     re.VERBOSE | re.IGNORECASE,

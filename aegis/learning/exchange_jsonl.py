@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -296,9 +297,20 @@ def _dumped(values: Mapping[str, Any]) -> str:
     return json.dumps(values, separators=(",", ":"), allow_nan=False)
 
 
-_TEXT: Final = _typed("a text", str)
-_MAYBE_TEXT: Final = _typed("a text or null", str, type(None))
-_WHOLE: Final = _typed("a whole number", int)
+def _is_text(value: object) -> bool:
+    return type(value) is str and not _HALF.search(value)
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_TEXT: Final = _Rule("a text of whole characters", _is_text)
+_MAYBE_TEXT: Final = _Rule(
+    "a text of whole characters or null", lambda value: value is None or _is_text(value)
+)
+_WHOLE: Final = _Rule("a whole number of 64 bits", _is_whole)
 _NUMBER: Final = _Rule(
     # Compared and not converted: a whole number of JSON may be too large for a float.
     "a finite number",
@@ -306,7 +318,7 @@ _NUMBER: Final = _Rule(
 )
 _LIST: Final = _typed("a list", list)
 _TEXTS: Final = _Rule(
-    "a list of texts", lambda value: type(value) is list and all(type(v) is str for v in value)
+    "a list of texts", lambda value: type(value) is list and all(_is_text(v) for v in value)
 )
 _OBJECT: Final = _typed("an object", dict)
 _ANYTHING: Final = _Rule("anything", lambda _value: True)
@@ -330,7 +342,7 @@ _LINE: Final[Mapping[str, _Rule]] = {
     "finished": _TEXT,
     "view": _TEXT,
     "candidates": _LIST,
-    "chosen": _typed("a whole number or null", int, type(None)),
+    "chosen": _Rule("a whole number or null", lambda value: value is None or _is_whole(value)),
     "engine_log_probabilities": _LIST,
     "behaviour_log_probabilities": _LIST,
     "action": _typed("an object or null", dict, type(None)),
@@ -346,11 +358,11 @@ _LINE: Final[Mapping[str, _Rule]] = {
 _ACTION: Final[Mapping[str, _Rule]] = {
     "tool": _TEXT,
     "arguments": _OBJECT,
-    "slot": _MAYBE_TEXT,
-    "about": _TEXT,
+    "slot": _typed("a text or null", str, type(None)),
+    "about": _typed("a text", str),
     "signals": _Rule(
         "an object of whole numbers",
-        lambda value: type(value) is dict and all(type(v) is int for v in value.values()),
+        lambda value: type(value) is dict and all(_is_whole(v) for v in value.values()),
     ),
 }
 _OUTCOME: Final[Mapping[str, _Rule]] = {

@@ -179,8 +179,8 @@ def put(**changes):
 BAD_LINES = {
     "unknown key": (put(rewrad=1.0), 'rewrad: unknown key; did you mean "reward"?'),
     "missing key": (lambda v: v.pop("reward"), "reward: missing"),
-    "wrong type": (put(step="3"), 'step: expected a whole number, found "3"'),
-    "a flag is no number": (put(seed=True), "seed: expected a whole number"),
+    "wrong type": (put(step="3"), 'step: expected a whole number of 64 bits, found "3"'),
+    "a flag is no number": (put(seed=True), "seed: expected a whole number of 64 bits"),
     "unknown origin": (put(origin="rumour"), "origin: expected one of own"),
     "reward too large": (put(reward=10**400), "reward: expected a finite number"),
     "view that is none": (put(view="hello"), "not the rendering of a view"),
@@ -198,8 +198,9 @@ BAD_LINES = {
     "episode of another number": (lambda v: v["begins_episode"].update(id=77), "episode 1 is described nowhere"),
     "run of another name": (lambda v: v["begins_run"].update(id="b"), "run 'run-a' is described nowhere"),
     "key that is no text": (put(key=None), "key: expected a text"),
-    "half a surrogate pair": (put(plan="\ud800"), "half a surrogate pair"),
-    "a number of 65 bits": (put(seed=2**64), "64 bits"),
+    "half a surrogate pair": (put(plan="\ud800"), "plan: expected a text of whole characters"),
+    "an argument beyond what is JSON": (put(action={"tool": "x", "arguments": [1]}), "action.arguments"),
+    "a number of 65 bits": (put(seed=2**64), "seed: expected a whole number of 64 bits"),
 }  # fmt: skip
 
 

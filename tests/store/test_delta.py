@@ -37,6 +37,35 @@ def test_a_small_change_in_a_long_line_costs_a_few_characters():
     assert delta(base, changed) == f"~1,{len(base[1]) - 1},0,4"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "read the first document of the list, please",
+            "read the first documents of a list, please",
+        ),
+        ("the same beginning and then this", "the same beginning and then this, and more"),
+        ("the same beginning and then the end of it", "the same beginning and the end of it"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    ],
+)
+def test_an_edited_line_is_put_together_from_both_ends(old, new):
+    operations = delta([old], [new])
+    assert operations.startswith("~")
+    assert apply([old], operations) == [new]
+
+
+@settings(max_examples=200)
+@given(
+    head=st.text("ab", min_size=16, max_size=20),
+    parts=st.lists(st.text("ab,", max_size=20), min_size=4, max_size=4),
+)
+def test_applying_a_delta_gives_the_lines_where_they_share_both_ends(head, parts):
+    start, end, one, other = parts
+    base, lines = [head + start + one + end], [head + start + other + end]
+    assert apply(base, delta(base, lines)) == lines
+
+
 def test_nothing_and_one_empty_line_are_told_apart():
     assert apply([], delta([], [])) == []
     assert apply([], delta([], [""])) == [""]

@@ -170,6 +170,33 @@ def test_only_the_open_step_is_settled(ledger, steps_of, step):
     assert code_of(caught) == "out-of-order"
 
 
+def test_minus_zero_is_zero(ledger, steps_of):
+    """SQLite keeps no -0.0 in a column, and the digest is over what it keeps."""
+    made = steps_of.make(1)
+    ledger.begin_run("run-1", "rules", 0)
+    steps_of.begin_episode(ledger, made)
+    ledger.intend(evolve(made, decision=evolve(made.decision, text_log_probability=-0.0)))
+    ledger.settle(1, Outcome("ok", seconds=-0.0), -0.0, False, "now")
+    assert ledger.verify() == []
+
+
+def test_a_step_may_be_missing_within_an_episode(ledger, steps_of):
+    """An index that does not follow the one before, as after an import in between."""
+    ledger.begin_run("run-1", "rules", 0)
+    steps_of.begin_episode(ledger, steps_of.make(1))
+    made = [
+        steps_of.make(n, episode=1, index=index)
+        for n, index in enumerate((1, 2, 5, 6, 70, 71), start=1)
+    ]
+    for experience in made:
+        ledger.intend(experience)
+        ledger.settle(experience.step, Outcome("ok"), 0.0, False, "now")
+    for experience in made:
+        assert ledger.experience(experience.step).decision == experience.decision
+    assert [e.view for e in ledger.experiences()] == [e.view for e in made]
+    assert ledger.verify() == []
+
+
 @pytest.mark.parametrize("change", [{"key": "key-2"}, {"episode": 1, "index": 2}])
 def test_nothing_is_recorded_twice(ledger, steps_of, change):
     steps_of.write(ledger, 1, 6)
