@@ -192,7 +192,8 @@ class Loop:
                 if decided is None:
                     break
                 intent = decided
-                self._ledger.intend(intent)
+                if not self._stop.is_set():
+                    self._ledger.intend(intent)
             self._ledger.commit()
             if done is not None:
                 self._listener.committed(done)

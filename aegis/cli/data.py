@@ -84,13 +84,13 @@ def _export(file: Path, origin: Origin | None) -> None:
     from aegis.cli.display import progress
     from aegis.cli.reading import reading
     from aegis.learning.exchange import export_jsonl
+    from aegis.learning.stats import stats as counted
 
     call = invocation()
     with reading(call) as ledger, progress(call, "exporting") as report:
         count = export_jsonl(ledger, file, origin=origin, progress=report)
-    call.answer(
-        {"examples": count, "path": str(file)}, lambda: click.echo(f"wrote {count} to {file}")
-    )
+        answer = counted(ledger, origin=origin).to_json() | {"path": str(file)}
+    call.answer(answer, lambda: click.echo(f"wrote {count} to {file}"))
 
 
 command = shared_options(_data)

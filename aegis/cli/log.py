@@ -106,9 +106,8 @@ def _whole(row: Experience) -> None:
     click.echo(
         f"step {row.step}, episode {row.episode} ({row.environment}, {row.origin}), {row.started}"
     )
-    click.echo(
-        f"engine {decision.engine or 'unknown'}, weights {decision.checkpoint or 'none'}, {row.generator}\n"
-    )
+    decider, weights = decision.engine or "unknown", decision.checkpoint or "none"
+    click.echo(f"engine {decider}, weights {weights}, {row.generator}\n")
     click.echo(row.view.render() + "\n")
     if not decision.candidates:
         click.echo(f"candidates were not recorded; done: {_shown(row)}")

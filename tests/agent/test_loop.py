@@ -114,6 +114,7 @@ def test_stopping_ends_after_the_step_that_is_on(ledger, buttons, even, clock):
     assert loop.reason == "interrupted"
     assert [s.step for s in steps] == list(range(1, len(steps) + 1))
     assert len(steps) <= 6
+    assert ledger.pending() is None or len(steps) == ledger.last_step() - 1
 
 
 def test_listeners_hear_of_a_step_in_order(ledger, buttons, even, clock):
