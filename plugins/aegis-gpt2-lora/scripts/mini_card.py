@@ -20,6 +20,7 @@ class Figures:
         losses: (step, mean training loss since the point before).
         parameters: Number of weights.
         seconds: Wall time of the whole script.
+        cpu_seconds: CPU time of all its threads.
         notes: (slug, sha256 of the file) of every note read.
         held_notes: Slugs of notes that were not trained on.
         stream: sha256 of all training rows' ids, in order.
@@ -33,6 +34,7 @@ class Figures:
     losses: Sequence[tuple[int, float]]
     parameters: int
     seconds: float
+    cpu_seconds: float
     notes: Sequence[tuple[str, str]]
     held_notes: Sequence[str]
     stream: str
@@ -52,6 +54,7 @@ def card(recipe: Mapping[str, Any], figures: Figures, weights: str) -> str:
         ),
         recipe="\n".join(f"| {k} | {v} |" for k, v in recipe.items() if k != "shape"),
         minutes=figures.seconds / 60,
+        cpu=figures.cpu_seconds / 60,
         machine=figures.machine,
         views=figures.views,
         used=len(figures.notes) - len(figures.held_notes),
@@ -100,7 +103,8 @@ measure on: {held_notes}.
 
 ## Training
 
-`python plugins/aegis-gpt2-lora/scripts/train_mini.py`: {minutes:.1f} minutes on {machine};
+`python plugins/aegis-gpt2-lora/scripts/train_mini.py`: {cpu:.1f} minutes of CPU
+time, {minutes:.1f} of wall time beside other work, on {machine};
 at most {tokens:.1f} million tokens, padding and repetitions included.
 
 | setting | value |

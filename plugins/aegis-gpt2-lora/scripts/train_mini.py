@@ -109,6 +109,7 @@ def train(recipe: Recipe, library: Path, out: Path) -> Figures:
         losses=losses,
         parameters=sum(weight.numel() for weight in module.parameters()),
         seconds=time.monotonic() - began,
+        cpu_seconds=time.process_time(),
         notes=[(note.slug, note.sha256) for note in text.notes + text.held_notes],
         held_notes=[note.slug for note in text.held_notes],
         stream=stream_digest(note_rows, view_rows),
