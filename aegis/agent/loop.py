@@ -20,7 +20,8 @@ from aegis import __version__
 from aegis.agent.calling import Interrupted
 from aegis.agent.exploration import Exploration, sample, step_rng
 from aegis.contracts.experience import Decision, Experience
-from aegis.errors import AegisError
+from aegis.contracts.outcome import Outcome
+from aegis.errors import AegisError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aegis.contracts.roles import Engine, Environment, Scores
     from aegis.contracts.view import View
     from aegis.store.ledger import Ledger
+    from aegis.store.runs import EpisodeRow
 
 _LONGEST_NAP: Final = 1.0
 _PRACTICE_SEED: Final = 7_919
@@ -225,9 +227,21 @@ class Loop:
         stage = self._stage_of(episode.environment)
         finished = list(self._ledger.experiences(episode=episode.id))
         stage.prepare(self._ledger.last_step() + (pending is None), pending.key if pending else "")
-        view = stage.resume(episode.seed, finished)
+        try:
+            view = stage.resume(episode.seed, finished)
+        except InputError as error:
+            return None, self._give_up(episode, pending, str(error.problems[0].message))
         self._stage = stage
         return pending, view
+
+    def _give_up(self, episode: EpisodeRow, pending: Experience | None, why: str) -> View:
+        """End an episode that cannot be played again, and begin another."""
+        if pending is not None:
+            outcome = Outcome("error", f"the episode could not be resumed: {why}")
+            self._ledger.settle(pending.step, outcome, 0.0, True, self._clock.now())
+        self._ledger.finish_episode(episode.id)
+        self._listener.notice(f"an episode of {episode.environment} could not be resumed: {why}")
+        return self._begin(self._life)
 
     def _stage_of(self, environment: str) -> Stage:
         if environment == self._life.name:

@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from attrs import define, field
 
 from aegis.contracts.action import Action
@@ -37,6 +36,7 @@ from aegis.evaluation.queries import Query, proposals, title_query
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from aegis.evaluation.search import SearchIndex
@@ -76,11 +76,25 @@ class Asked:
 
 @define(eq=False)
 class Desk:
-    """The visible state of one episode."""
+    """The visible state of one episode.
+
+    Attributes:
+        index: The library.
+        seed_document: The document that is no result, and whose title is the goal.
+        limit: Steps of the episode at most.
+        scratch: Zeros that a desk uses and leaves as zeros, (terms,); one is enough for all
+            episodes of a gym, and to allocate it anew each time would cost more than an episode.
+        goal: The goal.
+        step: Number of the current step, from 1.
+        found: Documents found and not read, by reference.
+        read: Documents read, by reference.
+        noted: Whether the note was written.
+    """
 
     index: SearchIndex
     seed_document: int
     limit: int
+    scratch: Floats
     goal: Goal = field(init=False)
     step: int = field(default=1, init=False)
     found: dict[str, Found] = field(factory=dict, init=False)
@@ -90,8 +104,9 @@ class Desk:
     _asked: dict[tuple[int, ...], Asked] = field(factory=dict, init=False)
     _attempts: dict[str, int] = field(factory=dict, init=False)
     _missing: dict[int, str] = field(init=False)
-    _sum: Floats = field(init=False)
+    _strength: dict[int, float] = field(factory=dict, init=False)
     _squared: float = field(default=0.0, init=False)
+    _dots: dict[str, float] = field(factory=dict, init=False)
     _titles: list[Query] = field(factory=list, init=False)
     _salient: tuple[int, ...] = field(default=(), init=False)
     _recent: list[Recent] = field(factory=list, init=False)
@@ -102,7 +117,6 @@ class Desk:
     def __attrs_post_init__(self) -> None:
         self.goal = Goal.of(self.index, self.seed_document)
         self._missing = dict(self.goal.shown)
-        self._sum = np.zeros(len(self.index.terms))
 
     def results(self, query: str, page: int) -> tuple[int, ...]:
         """Return the documents on one page of a query's results; the seed is never among them."""
@@ -126,8 +140,16 @@ class Desk:
                 self._refs[document] = ref
                 self.found[ref] = self.goal.look(self.index, document, seen, place)
                 new.append(ref)
+        for ref in new:
+            self._dots[ref] = sum(self._dots_with(self.found[ref], self.read.values()))
         self._liken(new)
         return new
+
+    def _dots_with(self, one: Found, others: Iterable[Found]) -> list[float]:
+        self.scratch[one.terms] = one.weights
+        dots = [float(self.scratch[other.terms] @ other.weights) for other in others]
+        self.scratch[one.terms] = 0.0
+        return dots
 
     def answered(self, query: str, page: int, documents: Sequence[int]) -> None:
         """Remember that a page of a query is known."""
@@ -149,29 +171,31 @@ class Desk:
         """Move a document from what was found to what was read."""
         found = self.found.pop(ref)
         self.read[ref] = found
-        self._squared += float((2 * self._sum[found.terms] + found.weights) @ found.weights)
-        self._sum[found.terms] += found.weights
+        terms = found.terms.tolist()
+        for term, weight in zip(terms, found.weights.tolist(), strict=True):
+            self._strength[term] = self._strength.get(term, 0.0) + weight
+        self._squared += 2 * self._dots[ref] + float(found.weights @ found.weights)
+        dots = self._dots_with(found, self.found.values())
+        for other, dot in zip(self.found, dots, strict=True):
+            self._dots[other] += dot
         self._titles.append(title_query(self.index, found.seen.title))
         for term in [*self._missing]:
             if self.index.holds(term, found.document):
                 del self._missing[term]
         # Only terms of this document have gained strength.
-        self._salient = self._strongest({*self._salient, *found.terms.tolist()})
+        self._salient = self._strongest({*self._salient, *terms})
         self._liken(self.found)
         return found
 
     def _strongest(self, terms: Iterable[int]) -> tuple[int, ...]:
         able = [term for term in sorted(terms) if term not in self.goal.weights]
-        strength = dict(zip(able, self._sum[able].tolist(), strict=True))
-        return tuple(sorted(able, key=lambda term: -strength[term])[:SALIENT])
+        return tuple(sorted(able, key=lambda term: -self._strength[term])[:SALIENT])
 
     def _liken(self, refs: Iterable[str]) -> None:
         if self.read:
             length = math.sqrt(self._squared) or 1.0  # what was read may hold rare terms only
             for ref in refs:
-                found = self.found[ref]
-                cosine = float(self._sum[found.terms] @ found.weights) / length
-                self._likes[ref] = bucket(cosine, TWENTIETHS)
+                self._likes[ref] = bucket(self._dots[ref] / length, TWENTIETHS)
 
     def end_step(self, action: Action, status: str, gained: int) -> None:
         """Note how the step went and begin the next one."""

@@ -65,14 +65,15 @@ class Goal:
         terms: The terms.
         shown: For each term the word as the title has it, in the title's order.
         weights: For each term its inverse document frequency.
-        direction: The same over all terms of the library, without those of fewer than `MIN_DF`
-            documents, at unit length, (terms,).
+        common: The terms of at least `MIN_DF` documents, ascending, (m,).
+        direction: Their inverse document frequencies at unit length, (m,).
     """
 
     title: str
     terms: tuple[int, ...]
     shown: dict[int, str]
     weights: dict[int, float]
+    common: Ints
     direction: Floats
 
     @classmethod
@@ -87,24 +88,26 @@ class Goal:
                 shown.setdefault(term, word)
         terms = sorted(shown, key=lambda term: (-index.idf[term], term))
         weights = {term: float(index.idf[term]) for term in terms}
-        direction = np.zeros(len(index.terms))
-        common = [term for term in terms if index.df[term] >= MIN_DF]
-        direction[common] = index.idf[common]
-        length = math.sqrt(float(direction @ direction)) or 1.0
-        return cls(title, tuple(terms), shown, weights, direction / length)
+        common = np.array(sorted(t for t in terms if index.df[t] >= MIN_DF), dtype=np.int32)
+        length = math.sqrt(float(index.idf[common] @ index.idf[common])) or 1.0
+        direction = index.idf[common] / length
+        return cls(title, tuple(terms), shown, weights, common, direction)
 
     def look(self, index: SearchIndex, document: int, seen: Seen, rank: int) -> Found:
         """Return what can be told of a result."""
         terms, weights = index.vectors.row(document)
         titled = index.title_terms.row(document)[0].tolist()
-        shared = self.direction[terms]
-        rarest = max((self.weights[term] for term in terms[shared > 0.0].tolist()), default=0.0)
+        places = np.searchsorted(terms, self.common)
+        places[places == len(terms)] = 0
+        here = terms[places] == self.common if len(terms) else np.zeros(len(places), dtype=bool)
+        cosine = float(self.direction[here] @ weights[places[here]])
+        rarest = max((self.weights[term] for term in self.common[here].tolist()), default=0.0)
         return Found(
             document,
             seen,
             min(rank, 9),
             bucket(self.share(titled)),
-            bucket(float(shared @ weights), TWENTIETHS),
+            bucket(cosine, TWENTIETHS),
             bucket(rarest / math.log(len(index.titles) + 1)),
             terms,
             weights,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
 from attrs import define, field, frozen
 
 from aegis.contracts.capabilities import EnvironmentCapabilities
@@ -22,6 +23,8 @@ from aegis.evaluation.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from aegis.contracts.action import Action
     from aegis.contracts.outcome import Status
@@ -123,11 +126,13 @@ class ResearchGym:
     failures: float = FAILURES
     capabilities: EnvironmentCapabilities = field(init=False, repr=False)
     topics: tuple[int, ...] = field(init=False, repr=False)
+    _scratch: npt.NDArray[np.float64] = field(init=False, repr=False)
     _episode: Episode | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.capabilities = EnvironmentCapabilities(version=VERSION, seeded=True)
         self.k = self.k or relevant_by_default(len(self.index.ids))
+        self._scratch = np.zeros(len(self.index.search.terms))
         self.topics = topics_of(self.index, self.split)
         if not self.topics:
             raise InputError.of(
@@ -143,7 +148,7 @@ class ResearchGym:
         failures.
         """
         document = self.topics[seed % len(self.topics)]
-        desk = Desk(self.index.search, document, self.steps)
+        desk = Desk(self.index.search, document, self.steps, self._scratch)
         self._episode = Episode(seed, desk, Judge.of(self.index.relevance, document, self.k))
         return desk.view()
 

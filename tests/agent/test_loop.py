@@ -8,7 +8,7 @@ import pytest
 from aegis.agent.exploration import Exploration
 from aegis.agent.loop import Listener, Loop, Policy
 from aegis.agent.stages import Seeded
-from aegis.errors import AegisError
+from aegis.errors import AegisError, InputError
 from aegis.store.ledger import Ledger
 
 
@@ -143,3 +143,30 @@ def test_an_open_episode_of_an_absent_environment_is_not_dropped(tmp_path, butto
         other = loop_on(ledger, buttons, even, clock, name="levers")
         with pytest.raises(AegisError, match='belongs to environment "buttons"'):
             next(other.run(1))
+
+
+def test_an_episode_that_cannot_be_played_again_ends_and_the_run_goes_on(
+    tmp_path, buttons, even, clock
+):
+    with Ledger.open(tmp_path) as ledger:
+        walk = loop_on(ledger, buttons, even, clock, seed=0).run(10)
+        next(walk)
+        walk.close()
+        assert ledger.pending().step == 2
+
+    class Changed(type(buttons)):
+        def step(self, action):
+            if not self.pressed:
+                self.pressed.append(action.key)
+                raise InputError.of("gym-no-candidate", "no candidate any more")
+            return super().step(action)
+
+    notices = []
+    with Ledger.open(tmp_path) as ledger:
+        loop = loop_on(ledger, Changed(), even, clock, listener=Listener(notice=notices.append))
+        steps = list(loop.run(3))
+        assert [s.step for s in steps] == [3, 4, 5]
+        assert ledger.experience(2).outcome.status == "error"
+        assert ledger.verify() == []
+    assert len(notices) == 1
+    assert "no candidate any more" in notices[0]
