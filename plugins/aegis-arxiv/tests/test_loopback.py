@@ -25,7 +25,7 @@ def test_replies_come_in_turn_and_the_last_one_repeats():
     with serve([Reply(b"a"), Reply(b"b")]) as server:
         bodies = [urllib.request.urlopen(server.url).read() for _ in range(3)]
     assert bodies == [b"a", b"b", b"b"]
-    assert [asked.beside for asked in server.asked] == [0, 0, 0]
+    assert len(server.asked) == 3
 
 
 def test_a_recorded_answer_is_found_by_its_parameters():
