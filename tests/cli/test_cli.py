@@ -236,3 +236,21 @@ def test_a_second_agent_on_the_same_folder_is_refused_with_the_pid(aegis, projec
     assert said.code == 1
     assert "error[locked]" in said.err
     assert str(os.getpid()) in said.err
+
+
+def test_an_agent_with_nothing_left_says_so_and_practises(aegis, project):
+    idle = ("-C", project, "--set", "agent.interests=[]", "run", "--steps")
+    said = aegis(*idle, 5)
+    assert "nothing is left to learn here" in said.out
+    assert aegis(*idle, 4, "--json").json["experiences"] == 9
+    rows = aegis("-C", project, "log", "--json").json["steps"]
+    assert {(row["origin"], row["environment"]) for row in rows} == {("practice", "research-gym")}
+    assert aegis("-C", project, "doctor").code == 0
+
+
+def test_an_agent_that_does_not_practise_ends_when_nothing_is_left(aegis, project):
+    off = ("--set", "agent.interests=[]", "--set", "agent.practice_when_idle=false")
+    said = aegis("-C", project, *off, "run")
+    assert said.code == 0
+    assert "nothing is left" in said.out
+    assert aegis("-C", project, *off, "run", "--json").json["steps"] == 0
