@@ -65,6 +65,8 @@ def card(recipe: Mapping[str, Any], figures: Figures, weights: str) -> str:
         weights=weights,
         perplexity="\n".join(_row(kind, values) for kind, values in figures.perplexity.items()),
         losses=" ".join(f"{step}:{loss:.2f}" for step, loss in figures.losses),
+        flag=" --length-neutral" if recipe["length_neutral"] else "",
+        draw=_LENGTH_NEUTRAL if recipe["length_neutral"] else _UNIFORM,
         characters=figures.characters_per_token,
         notes="\n".join(f"{digest}  {slug}.md" for slug, digest in figures.notes),
     )
@@ -73,6 +75,20 @@ def card(recipe: Mapping[str, Any], figures: Figures, weights: str) -> str:
 def _row(kind: str, values: Mapping[str, float]) -> str:
     return f"| {kind} | {values['mini']:.1f} | {values['bigram']:.1f} | {values['unigram']:.1f} |"
 
+
+_UNIFORM = """\
+- It was shown no policy. What followed a view in training was drawn uniformly from the legal
+  candidates, so before any fine-tuning its choices show the form of the text (which words come
+  again, how long a candidate is) and no skill. Compare it with the profile `random`.\
+"""
+
+_LENGTH_NEUTRAL = """\
+- It was shown no policy. What followed a view in training was drawn from the legal candidates by
+  their length alone: a candidate of L tokens with probability exp(-k L), which gives all of them
+  the same log-probability per token. After a uniform draw the mean per token, by which it decides,
+  would make short candidates such as `finish` improbable. So before any fine-tuning its choices
+  show the form of the text and no skill. Compare it with the profile `random`.\
+"""
 
 _TEMPLATE = """# Model card: builtin:mini
 
@@ -86,16 +102,14 @@ Shape: {shape}.
 - It is **not** OpenAI's GPT-2 and shares no weight with it. It knows a few hundred short notes on
   machine learning and nothing else of the world.
 - Its text is fluent at the length of a phrase and often means nothing.
-- It was shown no policy. What followed a view in training was drawn uniformly from the legal
-  candidates, so before any fine-tuning its choices show the form of the text (which words come
-  again, how long a candidate is) and no skill. Compare it with the profile `random`.
+{draw}
 - English only.
 
 ## Text
 
 Only text of this repository: {used} notes of the sample library, and {views:,} rendered views from
-episodes of `research-gym` played by a uniformly random policy over those notes, with the candidate
-that was taken; every second episode in the words of the agent's own tools.
+episodes of `research-gym` played by a uniformly random policy over those notes, each with
+one candidate; every second episode in the words of the agent's own tools.
 
 No test topic of the gym (sha256 of its id is 0 modulo 5) is in it: not its note, and no title,
 sentence or view that names it. {held} further notes were held out to
@@ -103,7 +117,7 @@ measure on: {held_notes}.
 
 ## Training
 
-`python plugins/aegis-gpt2-lora/scripts/train_mini.py`: {cpu:.1f} minutes of CPU
+`python plugins/aegis-gpt2-lora/scripts/train_mini.py{flag}`: {cpu:.1f} minutes of CPU
 time, {minutes:.1f} of wall time beside other work, on {machine};
 at most {tokens:.1f} million tokens, padding and repetitions included.
 
@@ -124,7 +138,7 @@ Training loss (step:loss): {losses}
 {perplexity}
 
 `candidates` counts the tokens of the candidate alone, after its view. The chance of the
-uniform draw is part of it and cannot be learned. A token holds at least {characters} characters
+draw is part of it and cannot be learned. A token holds at least {characters} characters
 of a view (one view in a hundred has fewer).
 
 ## Digests (sha256)

@@ -11,6 +11,7 @@ no policy.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import tempfile
 from pathlib import Path
@@ -34,6 +35,7 @@ _FRONT: Final = re.compile(r"\A---\n(.*?)\n---\n+", re.DOTALL)
 _TITLE: Final = re.compile(r"^title: (.*)$", re.MULTILINE)
 _LINK: Final = re.compile(r"\[\[([^\]]+)\]\]")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+")
+_CHARACTERS: Final = 4.4  # of a candidate in a token
 _HELD_OUT: Final = 16  # of so many notes that may be used, one is held out
 
 
@@ -91,12 +93,20 @@ def held_out(slug: str) -> bool:
 
 
 def practice(
-    notes: Sequence[Note], seeds: range, rng: random.Random, named: re.Pattern[str]
+    notes: Sequence[Note],
+    seeds: range,
+    rng: random.Random,
+    named: re.Pattern[str],
+    *,
+    length_neutral: bool = False,
 ) -> Iterator[Decided]:
     """Yield the steps of uniformly random episodes over these notes, topics of practice only.
 
     Every second episode is told in the words of the agent's own tools. Steps whose words come to
     name a test topic, such as a query of two terms, are left out.
+
+    What is shown behind a view is the candidate taken, or with `length_neutral` one drawn by
+    `length_neutral_shares`; the episodes are the same kind either way.
     """
     with tempfile.TemporaryDirectory() as folder:
         for note in notes:
@@ -107,13 +117,33 @@ def practice(
     for seed in seeds:
         view, done = gym.reset(seed), False
         while not done:
-            action = rng.choice(gym.candidates(view))
-            decided = Decided(view, action)
+            candidates = gym.candidates(view)
+            action = rng.choice(candidates)
+            shown = _drawn(candidates, rng) if length_neutral else action
+            decided = Decided(view, shown)
             told = retelling.agent(decided) if seed % 2 else decided
             if not named.search(told.prompt + told.answer):
                 yield told
             result = gym.step(action)
             view, done = result.view, result.done
+
+
+def length_neutral_shares(lengths: Sequence[float]) -> list[float]:
+    """Return probabilities with equal logarithm per token: exp(-k length), summing to one.
+
+    A model that has learned a uniform draw gives each of n candidates log(1/n) in all, so by its
+    mean per token a short candidate is less probable. Under this draw the mean is the same, -k.
+    """
+    low, high = 0.0, math.log(len(lengths)) + 1e-9  # every length is at least one token
+    for _ in range(60):
+        k = (low + high) / 2
+        low, high = (k, high) if sum(math.exp(-k * x) for x in lengths) > 1 else (low, k)
+    return [math.exp(-high * x) for x in lengths]
+
+
+def _drawn(candidates: Sequence[Action], rng: random.Random) -> Action:
+    lengths = [1 + len(action.render()) / _CHARACTERS for action in candidates]
+    return rng.choices(candidates, length_neutral_shares(lengths))[0]
 
 
 def _note(file: Path, named: re.Pattern[str]) -> Note:

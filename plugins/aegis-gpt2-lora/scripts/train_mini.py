@@ -55,6 +55,7 @@ class Recipe:
     view_share: float = (
         0.3  # of a view's tokens that are targets, drawn once; a candidate's all are
     )
+    length_neutral: bool = False  # draw the candidates shown by `length_neutral_shares`
     episodes: int = 600
     held_out_episodes: int = 20
     tokenizer_views: int = 1000
@@ -87,8 +88,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--threads", type=int, default=Recipe().threads)
     parser.add_argument("--seed", type=int, default=Recipe().seed)
+    parser.add_argument("--length-neutral", action="store_true")
     given = parser.parse_args()
-    recipe = Recipe(seed=given.seed, steps=given.steps, threads=given.threads)
+    recipe = Recipe(
+        seed=given.seed,
+        steps=given.steps,
+        threads=given.threads,
+        length_neutral=given.length_neutral,
+    )
     train(recipe, given.library, given.out)
 
 
@@ -129,12 +136,20 @@ def gather(recipe: Recipe, library: Path) -> Text:
     every = read_notes(library, named)
     notes = [note for note in every if not held_out(note.slug)]
     rng = random.Random(recipe.seed)
-    first = recipe.episodes
+    first, neutral = recipe.episodes, recipe.length_neutral
     return Text(
         notes,
         [note for note in every if held_out(note.slug)],
-        list(practice(notes, range(first), rng, named)),
-        list(practice(every, range(first, first + recipe.held_out_episodes), rng, named)),
+        list(practice(notes, range(first), rng, named, length_neutral=neutral)),
+        list(
+            practice(
+                every,
+                range(first, first + recipe.held_out_episodes),
+                rng,
+                named,
+                length_neutral=neutral,
+            )
+        ),
     )
 
 

@@ -144,3 +144,17 @@ def test_its_tokenizer_is_a_component_too():
     facts = describe_tokenizer(TokenizerSettings(model="builtin:mini"))
     assert facts.max_token_id == 4095
     assert facts.special_tokens == {"<|endoftext|>": 0}
+
+
+def test_the_length_neutral_draw_gives_every_candidate_the_same_mean_per_token(scripts):
+    import math
+
+    text, _ = scripts
+    lengths = [1.5, 4.0, 14.0, 14.0, 9.0]
+    shares = text.length_neutral_shares(lengths)
+    means = [math.log(share) / length for share, length in zip(shares, lengths, strict=True)]
+
+    assert sum(shares) == pytest.approx(1)
+    assert means == pytest.approx([means[0]] * 5)
+    assert text.length_neutral_shares([7.0, 7.0]) == pytest.approx([0.5, 0.5])
+    assert text.length_neutral_shares([3.0]) == pytest.approx([1.0])
