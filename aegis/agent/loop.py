@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aegis.store.runs import EpisodeRow
 
 _LONGEST_NAP: Final = 1.0
-_PRACTICE_SEED: Final = 7_919
+_EPISODE_SEEDS: Final = 7_919
 
 
 class Stage(Protocol):
@@ -267,7 +267,7 @@ class Loop:
         return stage.begin(self._seed(step))
 
     def _seed(self, step: int) -> int:
-        return int(step_rng(self._policy.seed, step, _PRACTICE_SEED).integers(2**31))
+        return int(step_rng(self._policy.seed, step, _EPISODE_SEEDS).integers(2**31))
 
     def _key(self, step: int) -> str:
         return f"{self._run}-{step}"
@@ -352,8 +352,5 @@ class Loop:
         if not result.done:
             return done, result.view
         self._ledger.finish_episode(intent.episode)
-        return done, self._begin(self._following())
-
-    def _following(self) -> Stage:
-        """Return the stage of the next episode: life comes first whenever it has something."""
-        return self._life
+        # Life comes first whenever it has something; practice only fills what it leaves.
+        return done, self._begin(self._life)

@@ -90,14 +90,15 @@ def propose(
     rests: Rests,
     *,
     cap: int,
+    characters: int,
     slots: bool,
     blocked: Callable[[list[str]], set[str]],
 ) -> Proposals:
     """Return the candidates of a view.
 
     The tools' rankings are merged round-robin, so that a talkative tool cannot crowd out another,
-    up to `cap`. Left out are calls that are `blocked`, open slots where nothing writes
-    (`slots` False), and every tool that rests.
+    up to `cap`, and each is described in at most `characters`. Left out are calls that are
+    `blocked`, open slots where nothing writes (`slots` False), and every tool that rests.
     """
     resting = {name: rests.remaining(name) for name in tools}
     offers = [
@@ -105,7 +106,7 @@ def propose(
         for name, active in tools.items()
         if resting[name][0] <= 0
     ]
-    merged = tuple(_merge(offers, blocked, cap))
+    merged = tuple(a.shortened(characters) for a in _merge(offers, blocked, cap))
     short = [rest for rest, far in resting.values() if 0 < rest <= SHORT_REST and not far]
     return Proposals(merged, min(short, default=0.0) if not merged else 0.0)
 

@@ -238,6 +238,7 @@ class ResearchEnvironment:
             self._useful(),
             self._rests,
             cap=self._settings.candidates,
+            characters=self._settings.view.candidate_characters,
             slots=self._writes_text,
             blocked=self._blocked,
         )

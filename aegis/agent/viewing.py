@@ -75,7 +75,7 @@ class Viewer:
         read = self.relevant(goal, read=True)
         found = [item for item in self.relevant(goal, read=False) if not item.document.withdrawn]
         view = View(
-            goal=one_line(goal.text, budget.candidate_characters),
+            goal=one_line(goal.text, _SENTENCE),
             step=step,
             limit=limit,
             missing=tuple(missing),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
-from aegis.contracts.text import escape
+from aegis.contracts.text import escape, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,13 +40,28 @@ class Action:
     def render(self) -> str:
         """Return the candidate's canonical text, one line."""
         words = [self.tool]
-        shown = self.about or " ".join(_plain(value) for value in self.arguments.values())
+        shown = self._shown
         if self.slot is not None:
             shown = f"{shown} {SLOT_MARK}".lstrip()
         if shown:
             words.append(escape(shown))
         words += [f"{name}={value}" for name, value in self.signals.items()]
         return " ".join(words)
+
+    def shortened(self, characters: int) -> Action:
+        """Return the action described in at most `characters`, as far as its signals allow.
+
+        Only what it is about is cut: the call and its identity stay as they are.
+        """
+        action, shown = self, self._shown
+        while (excess := len(action.render()) - characters) > 0 and len(shown) > 1:
+            shown = one_line(shown, max(1, len(shown) - excess))
+            action = evolve(self, about=shown)
+        return action
+
+    @property
+    def _shown(self) -> str:
+        return self.about or " ".join(_plain(value) for value in self.arguments.values())
 
     @property
     def key(self) -> str:

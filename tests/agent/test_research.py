@@ -349,3 +349,10 @@ def test_views_stay_within_their_budget(life):
     assert len(life.view.render()) <= budget.characters
     assert len(life.view.found) <= budget.found
     assert life.view.goal
+
+
+def test_candidates_stay_within_their_budget(ledger, clock):
+    life = Life(ledger, clock, tools=[Search(queries=["low rank " * 30])])
+    assert [len(text) <= 120 for text in life.offered()] == [True]
+    life.search(ToolResult("ok", documents=(ABOUT[0],)), "low rank " * 30)
+    assert life.answers.asked[0][1] == {"query": "low rank " * 30}, "the call itself is not cut"

@@ -36,3 +36,12 @@ def test_the_key_names_the_call_and_not_how_it_is_described():
 @given(st.text(), st.dictionaries(st.text(max_size=5), st.text(), max_size=3))
 def test_a_candidate_is_one_line_whatever_it_is_about(about, arguments):
     assert len(Action("read", arguments, about=about).render().splitlines()) == 1
+
+
+@given(st.text(max_size=300), st.integers(30, 120))
+def test_a_shortened_candidate_keeps_its_limit_and_its_call(about, characters):
+    action = Action("read", {"document": "17"}, about=about, signals={"rank": 1})
+    short = action.shortened(characters)
+    assert len(short.render()) <= characters
+    assert (short.key, short.signals) == (action.key, action.signals)
+    assert (short == action) == (len(action.render()) <= characters)
