@@ -11,7 +11,6 @@ from attrs import evolve
 
 from aegis.agent.calling import GRACE, InterruptibleCaller
 from aegis.agent.clock import SystemClock
-from aegis.agent.exploration import Exploration
 from aegis.agent.inbox import Inbox
 from aegis.agent.loop import Listener, Loop, Policy, Stage
 from aegis.agent.proposals import ActiveTool
@@ -19,6 +18,7 @@ from aegis.agent.research import Services
 from aegis.agent.stages import Life, Seeded
 from aegis.agent.worker import Workers
 from aegis.contracts.component import Runtime
+from aegis.exploration import Exploration
 from aegis.host.building import build, build_engine
 from aegis.host.composition import Chosen
 from aegis.knowledge.calls import State

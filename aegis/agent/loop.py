@@ -18,10 +18,10 @@ from attrs import evolve, field, frozen
 
 from aegis import __version__
 from aegis.agent.calling import Interrupted
-from aegis.agent.exploration import Exploration, sample, step_rng
 from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
 from aegis.errors import AegisError, InputError
+from aegis.exploration import Exploration, sample, step_rng
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,12 +16,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from aegis.agent.process import Gone, Process
-from aegis.agent.sanitise import failed, tool_result
-from aegis.builtin import BUILTINS
+from aegis.agent.sanitise import LIMIT, failed, tool_result
 from aegis.config.structure import to_json
 from aegis.contracts.outcome import ToolResult
 from aegis.errors import InputError, Problem, ToolError
+from aegis.host.process import Gone, Process
+from aegis.host.seat import plugins_of, runtime_of, seat_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 START_LIMIT: Final = 60.0
 """Seconds in which a worker must have loaded its plugin."""
+
+LINE_LIMIT: Final = LIMIT + (64 << 10)
+"""Bytes that a line of a worker may have: a sanitised result, and the rest of its message."""
 
 _TICK: Final = 0.05
 _CLOSING: Final = 1.0
@@ -234,7 +237,7 @@ class _Worker:
             return
         self._drop()
         command = [sys.executable, "-P", "-m", "aegis.agent.worker_main"]
-        self._process = Process(command, cwd=self._job["runtime"]["project"])
+        self._process = Process(command, self._job["runtime"]["project"], LINE_LIMIT)
         self._process.send(self._job)
         self._deadline = time.monotonic() + self._start_limit
         self.trouble = "it has not loaded the plugin yet"
@@ -357,29 +360,9 @@ def _decoded(line: bytes) -> Any:
 
 
 def _job(tools: list[Chosen], runtime: Runtime) -> dict[str, Any]:
-    plugins = {one.plugin.name: one.plugin for tool in tools for one in tool.walk()}
-    builtin = {name for name, plugin in plugins.items() if plugin.builtin}
     return {
         "path": [entry for entry in sys.path if entry],
-        "builtins": [m for m in BUILTINS if f"builtin:{m.rpartition('.')[2]}" in builtin],
-        "plugins": [name for name in plugins if name not in builtin],
-        "tools": [_seat(tool) for tool in tools],
-        "runtime": {
-            "project": str(runtime.project),
-            "data": str(runtime.data),
-            "device": runtime.device,
-            "threads": runtime.threads,
-            "seed": runtime.seed,
-            "offline": runtime.offline,
-            "library": None if runtime.library is None else str(runtime.library),
-        },
-    }
-
-
-def _seat(chosen: Chosen) -> dict[str, Any]:
-    return {
-        "kind": chosen.component.kind,
-        "name": chosen.component.name,
-        "config": None if chosen.config is None else to_json(chosen.config),
-        "parts": {name: _seat(part) for name, part in chosen.parts.items()},
+        **plugins_of(tools),
+        "tools": [seat_of(tool) for tool in tools],
+        "runtime": runtime_of(runtime),
     }

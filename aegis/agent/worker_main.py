@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from aegis.contracts.component import Runtime
     from aegis.contracts.roles import Tool, ToolContext
-    from aegis.host.composition import Chosen
-    from aegis.host.manager import Host
 
 _GRACE: Final = 0.5
 """Seconds that a worker has to end by itself once the agent is gone."""
@@ -61,24 +59,11 @@ def main() -> None:
 def load_tools(job: Mapping[str, Any]) -> dict[str, Tool]:
     """Load the plugins of a job, and no others, and return its tools by name."""
     from aegis.host.building import build
-    from aegis.host.manager import Host
+    from aegis.host.seat import load_host, seated
 
-    project = Path(job["runtime"]["project"])
-    host = Host.load(job["plugins"], project, builtins=job["builtins"])
+    host = load_host(job, Path(job["runtime"]["project"]))
     runtime = _runtime(job["runtime"])
-    return {seat["name"]: build(_chosen(seat, host), runtime) for seat in job["tools"]}
-
-
-def _chosen(seat: Mapping[str, Any], host: Host) -> Chosen:
-    from aegis.config.structure import from_json
-    from aegis.host.composition import Chosen
-
-    kind, name = seat["kind"], seat["name"]
-    provided = host.provided(kind, name)
-    settings = provided.component.config
-    config = None if settings is None else from_json(settings, seat["config"])
-    parts = {part: _chosen(below, host) for part, below in seat["parts"].items()}
-    return Chosen(f"{kind}.{name}", provided, config, f'{kind} "{name}"', parts)
+    return {seat["name"]: build(seated(seat, host), runtime) for seat in job["tools"]}
 
 
 def _runtime(raw: Mapping[str, Any]) -> Runtime:

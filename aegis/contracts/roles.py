@@ -87,6 +87,24 @@ class Tokenizer(Protocol):
 class ExperienceDataset(Protocol):
     """Steps selected for a trainer, in a fixed order."""
 
+    @property
+    def returns(self) -> Sequence[float]:
+        """Return-to-go of each step, (n,).
+
+        The discounted sum of its episode's rewards from this step on, computed over the whole
+        episode before any step was left out.
+        """
+        ...
+
+    @property
+    def advantages(self) -> Sequence[float]:
+        """How much better than usual each step went, (n,); above 0 where it paid.
+
+        The return-to-go less its mean over comparable steps, in units of its standard deviation;
+        0 where nothing is comparable.
+        """
+        ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Experience: ...
@@ -101,7 +119,9 @@ class TrainingContext:
     Attributes:
         seed: All of its randomness derives from this.
         directory: Empty folder for the result.
-        resume_from: Folder of an interrupted training to go on with, or None.
+        state: Folder where the trainer keeps what it needs to go on after an interruption. What
+            it writes there at any time is handed back as `resume_from`, also after a crash.
+        resume_from: Folder of an interrupted training's state to go on with, or None.
         deadline: `time.monotonic()` at which it must have stopped.
         should_stop: True once it should save and return.
         report: Takes metrics (loss, examples, seconds) at any time.
@@ -110,6 +130,7 @@ class TrainingContext:
 
     seed: int
     directory: Path
+    state: Path
     resume_from: Path | None
     deadline: float
     should_stop: Callable[[], bool]
@@ -119,13 +140,26 @@ class TrainingContext:
 
 @frozen
 class TrainingResult:
-    """What a trainer returns: the folder it wrote, and what it did."""
+    """What a trainer returns: the folder it wrote, and what it did.
+
+    Attributes:
+        directory: Folder of the result: everything that ``build`` needs beside `needs`.
+        metrics: Final figures (``loss``, ``held_out_loss``, ``trainable_parameters``,
+            ``total_parameters``, ...).
+        examples: Examples that were trained on, each counted once.
+        epochs: Passes over them, a part of one included.
+        stopped_because: ``finished``, ``early`` (the held-out loss no longer falls), ``deadline``,
+            ``interrupted`` (`should_stop`; the state is kept), or ``diverged``.
+        needs: What the result is served with beside its own files, by name (``base_model``,
+            ``base_weights``); named in the checkpoint's manifest.
+    """
 
     directory: Path
     metrics: Mapping[str, float]
     examples: int
     epochs: float
     stopped_because: str
+    needs: Mapping[str, str] = field(factory=dict)
 
 
 class Trainer(Protocol):

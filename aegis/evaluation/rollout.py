@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from attrs import field, frozen
 
-from aegis.agent.exploration import sample, step_rng
+from aegis.exploration import sample, step_rng
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aegis.agent.exploration import Exploration
     from aegis.contracts.roles import Engine, Environment
+    from aegis.exploration import Exploration
 
 LONGEST: Final = 10_000
 """Steps after which an episode that does not end is an error of its environment."""

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from aegis.agent.exploration import Exploration
 from aegis.agent.loop import Listener, Loop, Policy
 from aegis.agent.stages import Seeded
 from aegis.errors import AegisError, InputError
+from aegis.exploration import Exploration
 from aegis.store.ledger import Ledger
 
 

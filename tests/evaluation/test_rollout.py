@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from aegis.agent.exploration import Exploration
 from aegis.builtin._engines.uniform import RandomEngine
 from aegis.evaluation.gym import ResearchGym
 from aegis.evaluation.oracle import Oracle, best_in_candidates
 from aegis.evaluation.rollout import rollout
+from aegis.exploration import Exploration
 
 if TYPE_CHECKING:
     from aegis.evaluation.index import GymIndex

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.agent.exploration import Exploration, sample, step_rng
+from aegis.exploration import Exploration, sample, step_rng
 
 SCORES = st.lists(st.floats(-20, 0), min_size=1, max_size=24).map(
     lambda xs: np.array(xs) - np.log(np.exp(xs).sum())

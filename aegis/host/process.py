@@ -11,13 +11,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.agent.sanitise import LIMIT
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-LINE_LIMIT: Final = LIMIT + (64 << 10)
-"""Bytes that a line of the child may have: a sanitised result, and the rest of its message."""
 
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 8 << 10
@@ -33,9 +28,11 @@ class Process:
     Args:
         command: Program and arguments.
         cwd: Folder that it runs in.
+        line_limit: Bytes that a line of its messages may have.
     """
 
-    def __init__(self, command: Sequence[str], cwd: str) -> None:
+    def __init__(self, command: Sequence[str], cwd: str, line_limit: int) -> None:
+        self._line_limit = line_limit
         self._child = subprocess.Popen(  # noqa: S603 - the command is the host's own
             list(command),
             cwd=cwd,
@@ -87,7 +84,7 @@ class Process:
         ended = self._out in ready and self._read() == 0
         if not ended and self._child.poll() is not None:
             ended = True  # what it started may hold the pipe open for ever
-            while (self._read() or 0) > 0 and len(self._unread) <= LINE_LIMIT:
+            while (self._read() or 0) > 0 and len(self._unread) <= self._line_limit:
                 pass
         yield from self._lines()
         if ended:
@@ -156,8 +153,8 @@ class Process:
             self._searched = 0
             yield line
         self._searched = len(self._unread)
-        if len(self._unread) > LINE_LIMIT:
-            raise Gone(f"answered more than {LINE_LIMIT >> 10} KiB")
+        if len(self._unread) > self._line_limit:
+            raise Gone(f"answered more than {self._line_limit >> 10} KiB")
 
     def _listen(self) -> None:
         """Keep the end of what it prints for people."""

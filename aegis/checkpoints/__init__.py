@@ -1,0 +1,1 @@
+"""Checkpoints: immutable, content-addressed folders, and which of them decides."""
