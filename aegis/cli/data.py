@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aegis.cli.invocation import invocation, shared_options
 
 if TYPE_CHECKING:
-    from aegis.contracts.experience import Origin
+    from collections import Counter
+    from collections.abc import Callable, Iterable, Iterator
+
+    from aegis.contracts.experience import Experience, Origin
+    from aegis.learning.stats import Stats, TrainingStats
+
+_OFTEN: Final = 100
+"""Steps after which progress is reported."""
 
 
 @click.group(help="Count, import and export experience.")
@@ -18,30 +25,85 @@ def _data() -> None:
     pass
 
 
-@_data.command("stats", help="Count what the ledger holds, and what a trainer could use of it.")
-def _stats() -> None:
+@_data.command("stats", help="Count what the ledger holds, and what a trainer would get of it.")
+@click.option(
+    "--data",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Count this file's experience (Aegis JSONL, the old system's JSON), not the ledger's.",
+)
+def _stats(file: Path | None) -> None:
+    from aegis.cli.display import progress
     from aegis.cli.reading import reading
+    from aegis.learning.experience_file import ledger_of
+    from aegis.learning.preparing import needs_candidates
+    from aegis.learning.selecting import select
+    from aegis.learning.stats import TrainingStats
     from aegis.learning.stats import stats as count
 
     call = invocation()
-    with reading(call) as ledger:
+    project = call.project(tolerant=True)
+    settings = project.config.settings
+    trainer = next(iter(project.composition.trainers.values()), None)
+    source = reading(call) if file is None else ledger_of(file, settings.agent.rewards)
+    with source as ledger, progress(call, "selecting") as report:
         found = count(ledger)
-    answer = found.to_json()
+        steps = _reported(ledger.experiences(), found.examples, report)
+        needed = trainer is not None and needs_candidates(project.composition, trainer)
+        training = TrainingStats.of(select(steps, settings.learning, needs_candidates=needed))
+    answer = found.to_json() | {"refused": dict(training.refused), "training": training.to_json()}
 
     def say() -> None:
-        click.echo(f"examples   {found.examples} in {found.episodes} episodes")
-        for origin, number in sorted(found.by_origin.items()):
-            click.echo(f"  {origin:9}{number}")
-        click.echo("actions    " + ", ".join(f"{k} {v}" for k, v in found.actions.most_common()))
-        mean = found.reward_mean
-        click.echo(
-            f"reward     {mean:+.3f} on average" if mean is not None else "reward     none yet"
-        )
-        click.echo(f"candidates {found.candidates_mean:.1f} a step on average")
-        for reason, number in found.refused.items():
-            click.echo(f"a trainer would refuse {number}: {reason}")
+        _say_recorded(found)
+        _say_training(training)
 
     call.answer(answer, say)
+
+
+def _reported(
+    steps: Iterable[Experience], total: int, report: Callable[[int, int], None]
+) -> Iterator[Experience]:
+    for done, step in enumerate(steps, start=1):
+        yield step
+        if done % _OFTEN == 0:
+            report(done, total)
+
+
+def _say_recorded(found: Stats) -> None:
+    click.echo(f"examples   {found.examples} in {found.episodes} episodes")
+    for origin, number in sorted(found.by_origin.items()):
+        click.echo(f"  {origin:9}{number}")
+    click.echo("actions    " + _listed(found.actions))
+    mean = found.reward_mean
+    click.echo(f"reward     {mean:+.3f} on average" if mean is not None else "reward     none yet")
+    click.echo(f"candidates {found.candidates_mean:.1f} a step on average")
+
+
+def _say_training(training: TrainingStats) -> None:
+    click.echo(f"training   {training.examples} examples in {training.episodes} episodes")
+    for origin, number in training.by_origin.items():
+        click.echo(f"  {origin:9}{number}")
+    click.echo(f"held out   {training.held_out} in {training.held_out_episodes} episodes")
+    if training.return_mean is not None:
+        click.echo("  actions  " + _listed(training.actions))
+        click.echo(
+            f"  learns   choices from {training.decisions:.0%}, text from {training.texts:.0%}, "
+            f"text only from {training.texts_only:.0%}"
+        )
+        click.echo(
+            f"  return   {training.return_mean:+.3f} on average; {training.paid:.0%} paid "
+            "(went better than usual)"
+        )
+    for reason, number in training.refused.items():
+        click.echo(f"left out   {number}: {reason}")
+    for problem in training.problems:
+        click.echo(f"a trainer would refuse all of it: {problem.message}")
+        click.echo(f"  fix: {problem.fix}")
+
+
+def _listed(actions: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in actions.most_common())
 
 
 @_data.command("import", help="Read experience from FILE: Aegis JSONL, or the old system's JSON.")

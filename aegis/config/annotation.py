@@ -38,8 +38,14 @@ def is_union(kind: Any) -> bool:
 
 
 def is_mapping(kind: Any) -> bool:
-    """Return whether it is a table of free keys."""
+    """Return whether it is a table of free keys (or of `names`, each of which may be left out)."""
     return (get_origin(kind) or kind) in {dict, Mapping}
+
+
+def names(kind: Any) -> tuple[str, ...]:
+    """Return the only keys that a table of free keys may have; none where any will do."""
+    name = (*get_args(kind), None)[0]
+    return get_args(name) if is_literal(name) else ()
 
 
 def is_list(kind: Any) -> bool:

@@ -140,11 +140,19 @@ def _fixed_tuple_rule(kind: Any) -> Rule:
 
 def _mapping_rule(kind: Any) -> Rule:
     item = get_args(kind)[1] if get_args(kind) else Any
+    names = annotation.names(kind)
 
     def rule(value: Any, _: Any) -> Any:
         if not isinstance(value, Mapping):
             raise _wrong_type(kind, value)
-        values = list(_each(value.items(), lambda one: CONVERTER.structure(one, item)))
+        faults = [_unknown(n, value[n], [*names])[0] for n in value if names and n not in names]
+        values: list[Any] = []
+        try:
+            values += _each(value.items(), lambda one: CONVERTER.structure(one, item))
+        except Refused as refused:
+            faults += refused.faults
+        if faults:
+            raise Refused(faults)
         return dict(zip(value, values, strict=True))
 
     return rule
@@ -245,10 +253,12 @@ def _made(cls: type, values: dict[str, Any]) -> Any:
 
 
 def _limited(value: Any, key: Key) -> Any:
-    """Return `value` if it keeps the limits of its setting; a list's items each must."""
+    """Return `value` if it keeps the limits of its setting; the items of a list or table must."""
     if value is None or not key.limits:
         return value
-    if isinstance(value, list | tuple | frozenset):
+    if isinstance(value, Mapping):
+        list(_each(value.items(), lambda item: _limited(item, key)))
+    elif isinstance(value, list | tuple | frozenset):
         list(_each(enumerate(value), lambda item: _limited(item, key)))
     elif isinstance(value, int | float) and not isinstance(value, bool):
         _in_range(value, key.limits)

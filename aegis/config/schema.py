@@ -95,9 +95,11 @@ def _key(key: Key) -> Schema:
 
 
 def _limited(shape: Schema, limits: Mapping[str, Any]) -> Schema:
-    """Return the shape with a setting's limits; in a list they hold for its items."""
+    """Return the shape with a setting's limits; in a list or free table they hold for its items."""
     if shape.get("type") == "array":
         return {**shape, "items": _limited(shape.get("items", {}), limits)}
+    if isinstance(shape.get("additionalProperties"), dict):
+        return {**shape, "additionalProperties": _limited(shape["additionalProperties"], limits)}
     bounds = {word: limits[name] for name, word in _LIMITS.items() if name in limits}
     choices = {"enum": list(limits["choices"])} if "choices" in limits else {}
     return {**shape, **bounds, **choices}
@@ -124,7 +126,9 @@ def _union(options: list[Any]) -> Schema:
 def _collection(kind: Any) -> Schema:
     if annotation.is_mapping(kind):
         item = (*get_args(kind), Any, Any)[1]
-        return {"type": "object", "additionalProperties": _type(item)}
+        names = annotation.names(kind)
+        allowed = {"propertyNames": {"enum": list(names)}} if names else {}
+        return {"type": "object", "additionalProperties": _type(item), **allowed}
     if annotation.is_list(kind):
         return {"type": "array", "items": _type(annotation.item(kind))}
     if annotation.is_fixed_tuple(kind):

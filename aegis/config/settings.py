@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import frozen
 
 from aegis.contracts.component import setting
+from aegis.contracts.experience import Origin  # noqa: TC001 - its names are the keys allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,10 +140,50 @@ class RuntimeSettings:
 
 @frozen(kw_only=True)
 class LearningSettings:
-    """When training starts."""
+    """When training starts, and what it is given."""
 
-    min_examples: int = setting(1000, ge=1, help="Examples needed before the first training.")
-    every: int = setting(100, ge=1, help="New examples after which training starts again.")
+    min_examples: int = setting(
+        1000, ge=1, help="Examples needed before training first starts by itself."
+    )
+    every: int = setting(
+        100, ge=1, help="New examples after which training starts by itself again."
+    )
+    holdout: float = setting(
+        0.15,
+        ge=0.01,
+        le=0.5,
+        help="Share of episodes held out to judge by, never trained on.",
+    )
+    discount: float = setting(
+        1.0, gt=0, le=1, help="What a reward one step later is worth; 1 for as much as one now."
+    )
+    duplicates: float = setting(
+        0.5,
+        ge=0,
+        le=1,
+        help="Largest share of decisions that repeat an earlier one; above it nothing is trained.",
+    )
+    origins: Mapping[Origin, float] = setting(
+        factory=lambda: {"import": 0.5},
+        ge=0,
+        le=1,
+        help="Largest share of the examples that an origin may have where there are several.",
+    )
+    minutes: float = setting(
+        120.0, gt=0, le=100_000, help="Minutes that one training job may take, by the clock."
+    )
+    memory_mb: int = setting(
+        0,
+        ge=0,
+        le=100_000_000,
+        help="Megabytes of memory that one training job may take; 0 for nine tenths of all.",
+    )
+    judge_episodes: int = setting(
+        40,
+        ge=1,
+        le=100_000,
+        help="Episodes of the seeded environment in which old and new weights are compared.",
+    )
 
 
 @frozen(kw_only=True)
@@ -163,7 +204,7 @@ class Settings:
     plugins: PluginSettings = setting(factory=PluginSettings, help="Which plugins are loaded.")
     profiles: Mapping[str, ProfileSettings] = setting(factory=dict, help="Compositions by name.")
     runtime: RuntimeSettings = setting(factory=RuntimeSettings, help="The machine.")
-    learning: LearningSettings = setting(factory=LearningSettings, help="When training starts.")
+    learning: LearningSettings = setting(factory=LearningSettings, help="When and on what.")
     approvals: ApprovalSettings = setting(factory=ApprovalSettings, help="Who approves what.")
 
 

@@ -33,7 +33,8 @@ def _subtree(kind: object, raw: object) -> Tree | None:
         return tree_of(kind, raw)
     if annotation.is_mapping(kind):
         item = (*get_args(kind), None, None)[1]
-        return {str(name): _subtree(item, _inner(raw, name)) for name in _names(raw)}
+        names = dict.fromkeys([*annotation.names(kind), *map(str, _names(raw))])
+        return {name: _subtree(item, _inner(raw, name)) for name in names}
     return None
 
 

@@ -15,21 +15,21 @@ import json
 import math
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from attrs import asdict
 
 from aegis.contracts.action import Action
-from aegis.contracts.experience import Decision, Experience
+from aegis.contracts.experience import Decision, Experience, Origin
 from aegis.contracts.names import did_you_mean
 from aegis.contracts.outcome import STATUSES, Outcome
 from aegis.contracts.view import View
 from aegis.errors import InputError, Problem
-from aegis.store.runs import EpisodeRow, RunRow
-from aegis.store.tables import ORIGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from aegis.store.runs import EpisodeRow, RunRow
 
 FORMAT: Final = "aegis-jsonl"
 VERSION: Final = 1
@@ -169,9 +169,21 @@ def _line(values: Mapping[str, Any]) -> Line:
     return Line(
         _experience(values),
         values["finished"],
-        None if run is None else RunRow(**run),
-        None if episode is None else EpisodeRow(**episode, finished=True),
+        None if run is None else _run(run),
+        None if episode is None else _episode(episode),
     )
+
+
+def _run(values: Mapping[str, Any]) -> RunRow:
+    from aegis.store.runs import RunRow  # a training reads steps without a database
+
+    return RunRow(**values)
+
+
+def _episode(values: Mapping[str, Any]) -> EpisodeRow:
+    from aegis.store.runs import EpisodeRow
+
+    return EpisodeRow(**values, finished=True)
 
 
 def _experience(values: Mapping[str, Any]) -> Experience:
@@ -329,7 +341,7 @@ _PLAIN: Final[Mapping[str, _Rule]] = {
     "episode": _WHOLE,
     "index": _WHOLE,
     "environment": _TEXT,
-    "origin": _one_of(ORIGINS),
+    "origin": _one_of(get_args(Origin)),
     "seed": _WHOLE,
     "generator": _TEXT,
     "key": _TEXT,
@@ -386,6 +398,6 @@ _EPISODE: Final[Mapping[str, _Rule]] = {
     "environment": _TEXT,
     "seed": _WHOLE,
     "goal": _TEXT,
-    "origin": _one_of(ORIGINS),
+    "origin": _one_of(get_args(Origin)),
     "started_step": _WHOLE,
 }

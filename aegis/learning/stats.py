@@ -3,34 +3,107 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, func, select
 
+from aegis.learning.row import has_choice, has_text
 from aegis.store.reading import Selection
 from aegis.store.tables import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Row
 
     from aegis.contracts.experience import Origin
+    from aegis.errors import Problem
+    from aegis.learning.selecting import Selected
     from aegis.store.ledger import Ledger
 
 # Log-probabilities are stored as float32, one a candidate.
 _CANDIDATES: Final = func.length(steps.c.engine_logp) / 4.0
-_REASONS: Final[tuple[tuple[str, ColumnElement[bool]], ...]] = (
-    (
-        "no candidates and no text: nothing to learn a choice or words from",
-        and_(_CANDIDATES == 0, steps.c.text.is_(None)),
-    ),
-    ("no candidates: trains the text loss only", _CANDIDATES == 0),
-    ("the choice is not recorded", steps.c.chosen.is_(None)),
-    ("one candidate: there was no choice", _CANDIDATES == 1),
-)
-"""Why a trainer of choices refuses a step, the first reason that holds."""
+
+
+@frozen
+class TrainingStats:
+    """What a trainer would get.
+
+    Attributes:
+        examples: Rows to train on.
+        held_out: Rows held out.
+        episodes: Episodes that the rows to train on belong to.
+        held_out_episodes: Episodes that the held-out rows belong to.
+        by_origin: Rows to train on by origin.
+        actions: Rows to train on by the tool of the action taken; ``none`` where it is unknown.
+        decisions: Share of rows to train on with a choice among candidates, 0 to 1.
+        texts: Share with words to learn.
+        texts_only: Share with words to learn and no choice.
+        return_mean: Mean return-to-go, None where there is no row.
+        paid: Share that went better than usual (advantage above 0).
+        refused: Steps left out, by reason; each counts under the first that holds.
+        problems: Why the whole set cannot be trained on.
+    """
+
+    examples: int
+    held_out: int
+    episodes: int
+    held_out_episodes: int
+    by_origin: Mapping[str, int]
+    actions: Counter[str]
+    decisions: float
+    texts: float
+    texts_only: float
+    return_mean: float | None
+    paid: float
+    refused: Mapping[str, int]
+    problems: tuple[Problem, ...]
+
+    @classmethod
+    def of(cls, selected: Selected) -> TrainingStats:
+        """Count what was selected."""
+        train, validation = selected.train, selected.validation
+        made = [step.decision for step in train]
+        return cls(
+            examples=len(train),
+            held_out=len(validation),
+            episodes=len({step.episode for step in train}),
+            held_out_episodes=len({step.episode for step in validation}),
+            by_origin=selected.by_origin,
+            actions=Counter(one.action.tool if one.action else "none" for one in made),
+            decisions=_share(has_choice(one) for one in made),
+            texts=_share(has_text(one) for one in made),
+            texts_only=_share(has_text(one) and not has_choice(one) for one in made),
+            return_mean=fmean(train.returns) if train.returns else None,
+            paid=_share(advantage > 0 for advantage in train.advantages),
+            refused=selected.refused,
+            problems=selected.problems,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "examples": self.examples,
+            "held_out": self.held_out,
+            "episodes": self.episodes,
+            "held_out_episodes": self.held_out_episodes,
+            "by_origin": dict(self.by_origin),
+            "actions": dict(self.actions.most_common()),
+            "decisions": self.decisions,
+            "texts": self.texts,
+            "texts_only": self.texts_only,
+            "return_mean": self.return_mean,
+            "paid": self.paid,
+            "refused": dict(self.refused),
+            "problems": [problem._asdict() for problem in self.problems],
+        }
+
+
+def _share(holds: Iterable[bool]) -> float:
+    values = list(holds)
+    return sum(values) / len(values) if values else 0.0
 
 
 @frozen
@@ -50,7 +123,6 @@ class Stats:
         candidates_mean: Mean number of candidates of the steps that have any, 0.0 without one.
         with_candidates: Share of steps that have candidates, from 0 to 1.
         duplicates: Steps whose view and choice an earlier step had already.
-        refused: Steps that a trainer would refuse, by reason. A step counts under its first one.
     """
 
     examples: int
@@ -65,7 +137,6 @@ class Stats:
     candidates_mean: float
     with_candidates: float
     duplicates: int
-    refused: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -82,7 +153,6 @@ class Stats:
             "candidates_mean": self.candidates_mean,
             "with_candidates": self.with_candidates,
             "duplicates": self.duplicates,
-            "refused": dict(self.refused),
         }
 
 
@@ -105,7 +175,6 @@ def stats(ledger: Ledger, *, origin: Origin | None = None, environment: str | No
         candidates_mean=chosen_from.candidates or 0.0,
         with_candidates=chosen_from.examples / total.examples if total.examples else 0.0,
         duplicates=total.examples - total.distinct,
-        refused=_refused(ledger, selected),
     )
 
 
@@ -143,9 +212,3 @@ def _grouped(
 
 def _counter(rows: Sequence[Row[Any]]) -> Counter[str]:
     return Counter({row.name: row.examples for row in rows})
-
-
-def _refused(ledger: Ledger, selected: ColumnElement[bool]) -> dict[str, int]:
-    reason = case(*((condition, words) for words, condition in _REASONS), else_=None)
-    rows = _grouped(ledger, and_(selected, reason.is_not(None)), reason)
-    return {row.name: row.examples for row in rows}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, RowMapping, Select
 
+    from aegis.contracts.action import Action
     from aegis.contracts.experience import Experience, Origin
     from aegis.store.rows import Shown
 
@@ -23,6 +24,8 @@ PAGE: Final = 256
 """Rows that are read at once: no cursor stays open while the caller works on them."""
 _REMEMBERED: Final = 16
 """Episodes whose last step is kept while streaming; they are rarely interleaved."""
+_ACTIONS: Final = 4096
+"""Actions that are kept while streaming."""
 
 
 @frozen
@@ -67,6 +70,7 @@ class Memory:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._last: OrderedDict[int, tuple[int, Shown]] = OrderedDict()
+        self._actions: dict[str, Action] = {}
 
     def base(self, episode: int, index: int) -> Shown:
         """Return what the step before `index` of the episode showed; nothing at a keyframe.
@@ -87,6 +91,18 @@ class Memory:
         self._last.move_to_end(episode)
         if len(self._last) > _REMEMBERED:
             self._last.popitem(last=False)
+
+    def action(self, line: str) -> Action:
+        """Return the action that a line holds: one object for all steps that offer it.
+
+        Most of what a step offers the step before offered too.
+        """
+        known = self._actions.get(line)
+        if known is None:
+            if len(self._actions) == _ACTIONS:
+                self._actions.clear()
+            known = self._actions[line] = rows.parse_action(line)
+        return known
 
     def forget(self) -> None:
         """Forget everything, as after a transaction was undone."""
@@ -141,7 +157,7 @@ def decoded(row: RowMapping, memory: Memory) -> Experience:
         base = memory.base(row["episode"], row["idx"])
     except (ValueError, TypeError) as error:
         raise rows.damaged(row, f"an earlier step of its episode: {error}") from error
-    experience, shown = rows.experience(row, base)
+    experience, shown = rows.experience(row, base, memory.action)
     memory.keep(row["episode"], row["idx"], shown)
     return experience
 

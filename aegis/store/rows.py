@@ -23,7 +23,7 @@ from aegis.errors import Problem, StoreError
 from aegis.store.delta import apply, delta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import RowMapping
 
@@ -150,8 +150,15 @@ def link(previous: str, values: Iterable[object]) -> str:
         raise not_storable("text", f"half a surrogate pair after {near!r}") from None
 
 
-def experience(row: RowMapping, base: Shown) -> tuple[Experience, Shown]:
+def experience(
+    row: RowMapping, base: Shown, parse: Callable[[str], Action]
+) -> tuple[Experience, Shown]:
     """Return the experience that a row holds, and what it showed.
+
+    Args:
+        row: The row.
+        base: What the step before showed.
+        parse: `parse_action`, or what remembers its results.
 
     Raises:
         StoreError: ``ledger-damaged`` if the row is not what was written.
@@ -159,7 +166,8 @@ def experience(row: RowMapping, base: Shown) -> tuple[Experience, Shown]:
     try:
         shown = shown_by(row, base)
         view = View.parse(view_text(shown.view))
-        return _experience(row, view, _actions(shown.candidates)), shown
+        candidates = tuple(parse(line) for line in shown.candidates)
+        return _experience(row, view, candidates), shown
     except (ValueError, TypeError, LookupError) as error:
         raise damaged(row, str(error)) from error
 
@@ -333,10 +341,6 @@ def _outcome(row: RowMapping) -> Outcome | None:
         seconds=row["seconds"],
         items=tuple(json.loads(row["items"])),
     )
-
-
-def _actions(lines: Sequence[str]) -> tuple[Action, ...]:
-    return tuple(parse_action(line) for line in lines)
 
 
 def _floats(values: Sequence[float]) -> bytes:

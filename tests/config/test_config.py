@@ -321,4 +321,53 @@ def test_the_shipped_file_is_right_as_it_stands(root, components):
     assert config.profile_name == "gpt2-lora"
     assert config.settings.plugins.enabled == ("gpt2-lora", "arxiv")
     written = {row.section.split(".")[0] for row in config.shown() if row.where != "default"}
-    assert written == {"", "agent", "plugins", "profiles", "engine", "runtime"}
+    assert written == {
+        "", "agent", "plugins", "profiles", "engine", "learning", "approvals", "runtime"
+    }  # fmt: skip
+
+
+SHARES = """\
+[learning]
+holdout = 0.9
+
+[learning.origins]
+own = 1.5
+improt = 0.2
+import = "half"
+"""
+
+
+def test_shares_of_origins_are_refused_by_line_where_the_name_or_the_number_is_wrong(load_config):
+    problems = problems_of(load_config, SHARES)
+    assert [(p.where, p.code, p.message) for p in problems] == [
+        (
+            "aegis.toml:2",
+            "out-of-range",
+            "[learning].holdout: expected a value of at least 0.01 and at most 0.5, found 0.9",
+        ),
+        (
+            "aegis.toml:6",
+            "unknown-key",
+            '[learning.origins].improt: unknown key; did you mean "import"?',
+        ),
+        (
+            "aegis.toml:7",
+            "wrong-type",
+            '[learning.origins].import: expected a number, found the string "half"',
+        ),
+    ]
+    (problem,) = problems_of(load_config, "[learning.origins]\nteacher = 1\nown = 1.5")
+    assert (problem.where, problem.code, problem.message) == (
+        "aegis.toml:3",
+        "out-of-range",
+        "[learning.origins].own: expected a value of at least 0 and at most 1, found 1.5",
+    )
+
+
+def test_shares_of_origins_are_set_by_file_variable_and_flag(load_config):
+    assert load_config("").settings.learning.origins == {"import": 0.5}
+    file = "[learning.origins]\nteacher = 0.5"
+    assert load_config(file).settings.learning.origins == {"teacher": 0.5}
+    environ = {"AEGIS_LEARNING__ORIGINS__IMPORT": "0.25"}
+    found = load_config(file, environ=environ, sets=["learning.origins.own=1"])
+    assert found.settings.learning.origins == {"teacher": 0.5, "import": 0.25, "own": 1.0}

@@ -7,10 +7,14 @@ import json
 import pytest
 from attrs import evolve
 
+from aegis.builtin._engines.rules import RulesEngine
 from aegis.contracts.action import Action
 from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
 from aegis.contracts.view import Recent, Seen, View
+from aegis.evaluation.cache import load_index
+from aegis.evaluation.gym import ResearchGym
+from aegis.exploration import Exploration, sample, step_rng
 from aegis.store.ledger import Ledger
 
 KINDS = {1: ("own", "research"), 2: ("practice", "research-gym"), 3: ("teacher", "research-gym")}
@@ -154,3 +158,109 @@ def example():
 def later():
     """Returns an experience with other fields (attrs.evolve), for tests."""
     return evolve
+
+
+def make_step(number=1, *, episode=1, index=1, chosen=0, candidates=("read", "search"), **more):
+    """Return a settled step; candidates are names of tools, or actions."""
+    offered = tuple(
+        one if isinstance(one, Action) else Action(one, {"document": str(place)})
+        for place, one in enumerate(candidates)
+    )
+    text = more.pop("text", None)
+    action = offered[chosen] if offered and chosen is not None else None
+    if action is not None and action.slot and text is not None:
+        action = action.filled(text)
+    environment, goal = more.pop("environment", "research"), more.pop("goal", f"goal {episode}")
+    decision = Decision(
+        candidates=offered,
+        chosen=chosen if offered else None,
+        engine_log_probabilities=(-1.0,) * len(offered),
+        behaviour_log_probabilities=(-1.0,) * len(offered),
+        action=more.pop("action", action),
+        text=text,
+        engine="rules",
+    )
+    values = {
+        "run": "r", "environment": environment, "origin": "own", "seed": 0, "generator": "1",
+        "key": f"k-{number}", "started": "2026-01-01T00:00:00+00:00",
+        "view": View(goal, index, 40), "decision": decision, "outcome": Outcome("ok"),
+        "reward": 0.0, "done": False,
+    }  # fmt: skip
+    return Experience(step=number, episode=episode, index=index, **{**values, **more})
+
+
+def make_episodes(rewards, first=1, **more):
+    """Return the steps of one episode for each list of rewards; each has its own goal."""
+    made, number = [], first
+    for episode, earned in enumerate(rewards, start=more.pop("episode", 1)):
+        for index, reward in enumerate(earned, start=1):
+            done = index == len(earned)
+            step = make_step(
+                number, episode=episode, index=index, chosen=number % 2, reward=reward, done=done,
+                **more,
+            )  # fmt: skip
+            made.append(step)
+            number += 1
+    return made
+
+
+@pytest.fixture
+def make():
+    """Makes single steps and whole episodes."""
+
+    class Make:
+        step = staticmethod(make_step)
+        episodes = staticmethod(make_episodes)
+
+    return Make
+
+
+def play_gym(folder, library, episodes):
+    """Record episodes of the rules engine in the gym over a library."""
+    gym = ResearchGym(load_index(library))
+    engine, exploration = RulesEngine(), Exploration(0.05, 1.0)
+    with Ledger.open(folder) as ledger:
+        ledger.begin_run("gym", "rules", 0, "2026-01-01T00:00:00+00:00")
+        step = 0
+        for episode in range(1, episodes + 1):
+            view, index, done = gym.reset(episode), 0, False
+            ledger.begin_episode(
+                episode, "gym", "research-gym", episode, view.goal, "practice", step + 1
+            )
+            while not done:
+                step, index = step + 1, index + 1
+                offered = tuple(gym.candidates(view))
+                scores = engine.score(view, offered)
+                behaviour = exploration.behaviour(scores)
+                chosen = sample(behaviour, step_rng(0, step))
+                result = gym.step(offered[chosen])
+                decision = Decision(
+                    offered, chosen, tuple(map(float, scores)), tuple(map(float, behaviour)),
+                    offered[chosen], engine="rules",
+                )  # fmt: skip
+                experience = Experience(
+                    step=step, run="gym", episode=episode, index=index,
+                    environment="research-gym", origin="practice", seed=episode, generator="1",
+                    key=f"gym-{step}", started="2026-01-01T00:00:00+00:00", view=view,
+                    decision=decision, outcome=result.outcome, reward=result.reward,
+                    done=result.done,
+                )  # fmt: skip
+                ledger.record(experience, "2026-01-01T00:00:00+00:00")
+                view, done = result.view, result.done
+            ledger.finish_episode(episode)
+        ledger.commit()
+
+
+@pytest.fixture(scope="session")
+def gym_steps(root, tmp_path_factory):
+    """What 60 episodes of the rules engine in the gym over the sample library recorded."""
+    folder = tmp_path_factory.mktemp("gym")
+    play_gym(folder, root / "data" / "library", 60)
+    with Ledger.open(folder, write=False) as ledger:
+        return tuple(ledger.experiences())
+
+
+@pytest.fixture(scope="session")
+def old_data(shared):
+    """The old system's file of 1,867 real decisions."""
+    return shared / "aegis-v1" / "hrm_training_data.react.json"

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aegis.config.settings import RewardSettings
+from aegis.config.settings import LearningSettings, RewardSettings
 from aegis.contracts.action import Action
 from aegis.errors import InputError
 from aegis.learning.exchange import export_jsonl, import_file
-from aegis.learning.stats import stats
+from aegis.learning.selecting import select
+from aegis.learning.stats import TrainingStats, stats
 from aegis.store.ledger import Ledger
 
 
@@ -96,7 +97,9 @@ def test_what_a_trainer_could_use_of_the_real_decisions(decisions):
     assert (found.examples, found.episodes) == (1867, 512)
     assert found.actions == {"web_search": 1334, "learn": 69, "finish": 464}
     assert (found.candidates_mean, found.with_candidates) == (0.0, 0.0)
-    assert found.refused == {"no candidates: trains the text loss only": 1867}
+    training = TrainingStats.of(select(ledger.experiences(), LearningSettings()))
+    assert training.texts_only == 1.0
+    assert training.examples + training.held_out + sum(training.refused.values()) == 1867
     same = set()
     index = 0
     for example in examples:
