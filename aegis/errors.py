@@ -7,6 +7,7 @@
     ├── InputError       a command was given something it cannot use         (exit 2)
     ├── StoreError       the ledger is locked, damaged or of another version (exit 1)
     ├── ToolError        a tool failed in a way that is not an outcome       (exit 1)
+    ├── TrainingError    a training or a comparison did not come to its end  (exit 1)
     └── ModelError       a model or checkpoint is absent or unusable         (exit 2)
 
 An error carries one or more problems, so that everything wrong with one input is told at once.
@@ -95,3 +96,7 @@ class StoreError(AegisError):
 
 class ToolError(AegisError):
     """A tool, or the process that runs it, failed in a way that is not an outcome."""
+
+
+class TrainingError(AegisError):
+    """A training, or the comparison that follows it, did not come to its end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,39 @@ def shared() -> Path:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+TALLY = """
+profile = "tally"
+[plugins]
+enabled = ["tally.py"]
+[agent]
+practice_when_idle = false
+[learning]
+judge_episodes = 20
+[profiles.tally]
+engine = "tally"
+environment = "doors"
+phases.imitate = "tally"
+"""
+
+
+@pytest.fixture(scope="session")
+def _lived(tmp_path_factory) -> Path:
+    """A project whose agent has decided 120 times."""
+    from aegis.agent.assembly import open_agent
+
+    folder = tmp_path_factory.mktemp("tally") / "project"
+    folder.mkdir()
+    shutil.copy(ROOT / "tests" / "fixtures" / "trainers" / "tally.py", folder)
+    (folder / "aegis.toml").write_text(TALLY, "utf-8")
+    with open_agent(folder / "aegis.toml") as agent:
+        for _ in agent.run(120):
+            pass
+    return folder
+
+
+@pytest.fixture
+def trainable(_lived, tmp_path) -> Path:
+    """A project with experience, whose profile has an engine and a trainer of a local plugin."""
+    return Path(shutil.copytree(_lived, tmp_path / "trainable"))

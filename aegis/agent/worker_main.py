@@ -10,14 +10,15 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
-import select
 import signal
 import sys
 import threading
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from aegis.host.child import answer, end_group, private_pipes, watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from aegis.contracts.roles import Tool, ToolContext
 
 _GRACE: Final = 0.5
-"""Seconds that a worker has to end by itself once the agent is gone."""
+"""Seconds that a worker has to end by itself once the agent is gone; an idle one sees the end of
+its input and is gone at once."""
 
 _OVERTIME: Final = 5.0
 """Seconds after its deadline at which a call is ended by the kernel, agent or no agent: a tool
@@ -35,10 +37,10 @@ that never lets other threads run cannot be ended by this process's own watch.""
 
 def main() -> None:
     """Load the job's plugin and answer calls until the agent hangs up."""
-    calls, answers = _private_pipes()
+    calls, answers = private_pipes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
-    threading.Thread(target=_watch, args=(calls.fileno(),), daemon=True).start()
+    threading.Thread(target=watch, args=(calls.fileno(), _GRACE), daemon=True).start()
     line = calls.readline()
     if not line:
         return
@@ -49,11 +51,11 @@ def main() -> None:
         runtime = _runtime(job["runtime"])
     except BaseException as error:  # noqa: BLE001 - whatever a plugin raises at import, the agent is told
         traceback.print_exc()
-        _answer(answers, {"unusable": _said(error)})
+        answer(answers, {"unusable": _said(error)})
         return
-    _answer(answers, {"ready": {name: tool.spec.timeout for name, tool in tools.items()}})
+    answer(answers, {"ready": {name: tool.spec.timeout for name, tool in tools.items()}})
     _serve(calls, answers, tools, runtime)
-    _end_group()  # the agent has hung up or is gone: nothing that a tool has started stays
+    end_group()  # the agent has hung up or is gone: nothing that a tool has started stays
 
 
 def load_tools(job: Mapping[str, Any]) -> dict[str, Tool]:
@@ -77,11 +79,11 @@ def _serve(calls: BinaryIO, answers: int, tools: Mapping[str, Tool], runtime: Ru
     me = os.getpid()
     for line in calls:
         call = json.loads(line)
-        answer = _carried_out(call, tools[call["tool"]], runtime)
+        result = _carried_out(call, tools[call["tool"]], runtime)
         if os.getpid() != me:  # the tool has forked, and this is the copy: only the worker answers
             os._exit(0)
         try:
-            _answer(answers, {"id": call["id"], **answer})
+            answer(answers, {"id": call["id"], **result})
         except BrokenPipeError:
             return
 
@@ -131,44 +133,6 @@ def _said(error: BaseException) -> str:
     else:
         said = "".join(traceback.format_exception_only(error))
     return " ".join(str(sanitise(said[:4000]).value).split())
-
-
-# ------------------------------------------------------------------ pipes, and the end
-
-
-def _private_pipes() -> tuple[BinaryIO, int]:
-    """Move the two pipes to descriptors that no tool knows; prints go to standard error."""
-    calls = os.fdopen(os.dup(0), "rb")
-    answers = os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    return calls, answers
-
-
-def _answer(descriptor: int, message: Mapping[str, Any]) -> None:
-    text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    data = memoryview(text.encode("utf-8") + b"\n")
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def _watch(descriptor: int) -> None:
-    """End the worker and all that it started once the agent's end of the pipe has closed."""
-    watch = select.poll()
-    watch.register(descriptor, 0)  # a hang-up is always reported
-    watch.poll()
-    time.sleep(_GRACE)  # an idle worker sees the end of its input and is gone by then
-    _end_group()
-
-
-def _end_group() -> NoReturn:
-    if os.getpgrp() == os.getpid():
-        os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(1)
 
 
 if __name__ == "__main__":

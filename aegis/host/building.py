@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aegis.contracts.component import Runtime
+    from aegis.contracts.facts import Stored
     from aegis.contracts.roles import Engine
     from aegis.host.composition import Chosen, Composition
 
@@ -47,8 +48,15 @@ def build_all(chosen: Chosen, runtime: Runtime) -> dict[str, Any]:
     return built
 
 
-def build_engine(composition: Composition, runtime: Runtime) -> Engine:
+def build_engine(
+    composition: Composition, runtime: Runtime, stored: Stored | None = None
+) -> Engine:
     """Build the engine of a composition and check the facts that could not be known before.
+
+    Args:
+        composition: What is built from.
+        runtime: What it is built for.
+        stored: What is known of the runtime's checkpoint, where it has one.
 
     Raises:
         ContractError: If what was built cannot work together; it is closed then.
@@ -57,7 +65,7 @@ def build_engine(composition: Composition, runtime: Runtime) -> Engine:
     built = build_all(composition.engine, runtime)
     with ExitStack() as undo:
         undo.callback(_close, built.values())
-        verify_built(composition, built).raise_problems()
+        verify_built(composition, built, stored).raise_problems()
         undo.pop_all()
     engine: Engine = built[composition.engine.path]
     return engine

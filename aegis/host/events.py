@@ -84,7 +84,9 @@ class Events:
             "aegis_training_finished", trainer=trainer, checkpoint=checkpoint, metrics=metrics
         )
 
-    def checkpoint_promoted(self, engine: str, checkpoint: str, previous: str | None) -> None:
+    def checkpoint_promoted(
+        self, engine: str, checkpoint: str | None, previous: str | None
+    ) -> None:
         """Tell that other weights decide from the next step on."""
         self.call(
             "aegis_checkpoint_promoted", engine=engine, checkpoint=checkpoint, previous=previous

@@ -30,10 +30,14 @@ _BITS: Final = {
 
 @frozen
 class TensorFacts:
-    """Type and shape of one tensor; ``dtype`` as the format writes it (F16, F32, ...)."""
+    """Type and shape of one tensor; ``dtype`` as the format writes it (F16, F32, ...).
+
+    ``start`` is the byte of the file where its numbers begin, row by row, little endian.
+    """
 
     dtype: str
     shape: tuple[int, ...]
+    start: int = field(default=0, eq=False)
 
     @property
     def size(self) -> int:
@@ -71,7 +75,7 @@ def read_header(path: Path) -> Header:
             length = int.from_bytes(file.read(_LENGTH), "little")
             _check_length(length, size)
             raw = json.loads(file.read(length))
-        return _structured(raw, size - _LENGTH - length)
+        return _structured(raw, _LENGTH + length, size)
     except OSError as error:
         raise ModelError.of("model-unreadable", f"cannot read {path}: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -98,17 +102,17 @@ def _check_length(length: int, size: int) -> None:
         raise ValueError(f"a header of {length} bytes in a file of {size}")
 
 
-def _structured(raw: dict[str, Any], data_bytes: int) -> Header:
+def _structured(raw: dict[str, Any], begins: int, size: int) -> Header:
     metadata = raw.pop("__metadata__", {})
     tensors, spans = {}, []
     for name, entry in raw.items():
-        facts = TensorFacts(entry["dtype"], tuple(entry["shape"]))
         start, end = entry["data_offsets"]
+        facts = TensorFacts(entry["dtype"], tuple(entry["shape"]), begins + start)
         if end - start != facts.size * _BITS[facts.dtype] // 8:
             raise ValueError(f"tensor {name!r} has {end - start} bytes for shape {facts.shape}")
         tensors[name] = facts
         spans.append((start, end))
-    _check_cover(sorted(spans), data_bytes)
+    _check_cover(sorted(spans), size - begins)
     return Header(tensors, metadata)
 
 

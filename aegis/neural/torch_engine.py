@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from attrs import frozen
 
 from aegis.contracts.roles import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     ChoiceItem = tuple[View, Sequence[Action]]
 else:
     ChoiceItem = tuple
+
+Item = TypeVar("Item")
 
 
 @frozen
@@ -66,3 +68,27 @@ class TorchEngine(Engine, Protocol):
     def text_log_probabilities(self, items: Sequence[TextItem]) -> torch.Tensor:
         """Return differentiable log-probabilities of written texts, (B,), as `write` reports."""
         ...
+
+    def action_log_probabilities(self, items: Sequence[tuple[View, Action]]) -> torch.Tensor:
+        """Return differentiable log-probabilities of whole actions as text, (B,).
+
+        Each is the mean over the tokens of the action. This is how experience that was recorded
+        without candidates is judged. Optional: an engine may come without this method.
+        """
+        ...
+
+
+def numbers(
+    measure: Callable[[Sequence[Item]], torch.Tensor], items: Sequence[Item]
+) -> list[float]:
+    """Return what a differentiable measure of a `TorchEngine` gives, without a graph.
+
+    Args:
+        measure: Such as ``engine.text_log_probabilities``; returns (B,).
+        items: What it is given, B of them.
+    """
+    import torch
+
+    with torch.inference_mode():
+        values: list[float] = measure(items).double().tolist()
+    return values

@@ -78,11 +78,13 @@ def test_its_trainer_learns_what_its_environment_pays(composition, runtime, tmp_
     engine = build_engine(composition, runtime)
     environment = build(composition.environment, runtime)
     steps = [_longest(environment, seed) for seed in range(8)]
-    directory = tmp_path / "checkpoint"
+    directory, state = tmp_path / "checkpoint", tmp_path / "state"
     directory.mkdir()
+    state.mkdir()
     context = aegis.TrainingContext(
-        seed=0, directory=directory, resume_from=None, deadline=time.monotonic() + 60,
-        should_stop=lambda: False, report=lambda metrics: None, validation=[],
+        seed=0, directory=directory, state=state, resume_from=None,
+        deadline=time.monotonic() + 60, should_stop=lambda: False,
+        report=lambda metrics: None, validation=[],
     )  # fmt: skip
     trainer = build(composition.trainers["imitate"], runtime)
     result = trainer.train(engine, steps, context)
