@@ -94,7 +94,7 @@ class Writer:
     @torch.inference_mode()
     def line(self, view: View, temperature: float, generator: torch.Generator) -> str:
         """Return the line, greedily where the temperature is 0."""
-        prefix = self._model.read(torch.tensor(self._encoding.prompt(view).ids))
+        prefix = self._model.read(self._encoding.prompt(view).ids)
         ids: list[int] = []
         while len(ids) < LONGEST:
             if temperature > 0:
@@ -105,7 +105,7 @@ class Writer:
             if token == self._encoding.end:
                 break
             ids.append(token)
-            prefix = self._model.read(torch.tensor([token]), prefix)
+            prefix = self._model.read([token], prefix)
         return self._tokenizer.decode(ids).strip()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 
 import hypothesis.strategies as st
 import numpy as np
@@ -13,6 +15,8 @@ from hypothesis import given, settings
 import aegis
 from aegis.contracts.view import Recent, Seen, View
 from aegis.neural import TextItem
+from aegis_gpt2_lora.language_model import Prefix
+from aegis_gpt2_lora.reading import Reader
 
 # Any text at all, and text that means something to a tokenizer or to a view.
 _TEXT = st.one_of(
@@ -38,6 +42,9 @@ _ACTIONS = st.builds(
     about=_TEXT,
     signals=st.dictionaries(_REF, st.integers(0, 9), max_size=2),
 )
+
+
+INSTRUCTIONS = "Choose what helps most to understand the goal.\nRead what is new."
 
 
 def naive(engine, view, candidates):
@@ -115,10 +122,15 @@ def test_the_sum_of_log_probabilities_is_another_score(engine_of, tiny_folder, v
 
 
 def test_score_batch_equals_score(mini, view, candidates):
-    items = [(view, candidates), (view, candidates[:2]), (View(goal="x"), candidates[2:])]
+    items = [
+        (view, candidates),
+        (view, candidates[:2]),
+        (view, ()),
+        (View(goal="x"), candidates[2:]),
+    ]
 
     for row, (shown, offered) in zip(mini.score_batch(items), items, strict=True):
-        np.testing.assert_array_equal(row, mini.score(shown, offered))
+        np.testing.assert_allclose(row, mini.score(shown, offered), atol=1e-5)
 
 
 def test_no_candidates_have_no_scores(mini, view):
@@ -175,6 +187,105 @@ def test_a_view_longer_than_the_context_is_cut_and_counted(engine_of, tiny_folde
     assert abs(np.logaddexp.reduce(scores)) < 1e-9
 
 
+def test_layers_that_adapters_were_merged_into_are_served_at_once(
+    engine_of, tiny_folder, view, candidates
+):
+    from aegis_gpt2_lora.adapter import merge
+    from aegis_gpt2_lora.adapter_file import Pair
+
+    engine = engine_of(tiny_folder, instructions=INSTRUCTIONS)
+    before = engine.score(view, candidates)
+    pair = Pair(torch.full((2, 12), 0.3), torch.arange(72.0).view(36, 2) / 72)
+    merge(engine.module, {"transformer.h.1.attn.c_attn": pair}, 2.0)
+
+    after = engine.score(view, candidates)
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_allclose(after, naive(engine, view, candidates), atol=1e-5)
+
+
+def test_exchanged_weights_are_served_at_once(engine_of, tiny_folder, view, candidates):
+    engine = engine_of(tiny_folder, instructions=INSTRUCTIONS)
+    before = engine.score(view, candidates)
+    state = {name: weight * 0.5 for name, weight in engine.module.state_dict().items()}
+    engine.module.load_state_dict(state, assign=True)
+
+    after = engine.score(view, candidates)
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_allclose(after, naive(engine, view, candidates), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 24])
+def test_any_number_of_candidates_is_scored_exactly(engine_of, tiny_folder, view, count):
+    engine = engine_of(tiny_folder)
+    many = [
+        aegis.Action("search_library", {"query": f"rank {i}"}, signals={"terms": i})
+        for i in range(count)
+    ]
+
+    expected = naive(engine, view, many)
+    np.testing.assert_allclose(engine.score(view, many), expected, atol=1e-5)
+
+
+def test_instructions_stand_before_every_view(engine_of, tiny_folder, view, candidates):
+    engine = engine_of(tiny_folder, instructions=INSTRUCTIONS)
+    text = engine.tokenizer.decode(engine.encoding.prompt(view).ids)
+
+    assert text == f"{INSTRUCTIONS}\n{view.render()}\nnext:"
+    scores = engine.score(view, candidates)
+    np.testing.assert_allclose(scores, naive(engine, view, candidates), atol=1e-5)
+    (batched,) = engine.score_batch([(view, candidates)])
+    np.testing.assert_allclose(batched, scores, atol=1e-5)
+    rows, _ = engine.log_probabilities([(view, candidates)])
+    np.testing.assert_allclose(rows[0].detach(), scores, atol=1e-5)
+    assert np.abs(scores - engine_of(tiny_folder).score(view, candidates)).max() > 1e-3
+
+
+@pytest.mark.parametrize("model", ["mini", "llama"])
+def test_what_was_read_before_changes_no_bit(engine_of, shared, view, candidates, model):
+    where = {"mini": "builtin:mini", "llama": shared / "stories260k"}[model]
+    cold = engine_of(where, instructions=INSTRUCTIONS).score(view, candidates)
+    engine = engine_of(where, instructions=INSTRUCTIONS)
+
+    engine.score(View(goal="something else", missing=("a", "b")), candidates[:2])
+    np.testing.assert_array_equal(engine.score(view, candidates), cold)
+    engine.write(view, candidates[3], "text")
+    np.testing.assert_array_equal(engine.score(view, candidates), cold)
+    engine.score_batch([(View(goal="x"), candidates)] * 3)
+    np.testing.assert_array_equal(engine.score(view, candidates), cold)
+
+
+def test_whole_actions_have_the_mean_log_probability_of_their_tokens(
+    engine_of, tiny_folder, view, candidates
+):
+    engine = engine_of(tiny_folder, instructions="Choose well.")
+    items = [(view, candidates[0]), (View(goal="x"), candidates[4])]
+    expected = []
+    for shown, action in items:
+        prompt, line = engine.encoding.prompt(shown).ids, engine.encoding.candidate(action)
+        logits = forward(engine, [*prompt, *line]).double().log_softmax(-1)
+        places = range(len(prompt) - 1, len(prompt) + len(line) - 1)
+        expected.append(float(logits[list(places), line].mean()))
+
+    with torch.inference_mode():
+        served = engine.action_log_probabilities(items)
+    trained = engine.action_log_probabilities(items)
+    trained.sum().backward()
+
+    assert served.tolist() == pytest.approx(expected, abs=1e-5)
+    assert trained.tolist() == pytest.approx(expected, abs=1e-5)
+    assert engine.module.embedding.grad.abs().max() > 0
+
+
+def test_a_long_view_keeps_the_instructions(engine_of, tiny_folder, candidates):
+    engine = engine_of(tiny_folder, instructions=INSTRUCTIONS)
+    long = View(goal="Understand attention", step=3, facts=tuple(f"fact {i}" for i in range(300)))
+    ids = engine.encoding.prompt(long).ids
+
+    assert engine.tokenizer.decode(ids).startswith(f"{INSTRUCTIONS}\ngoal: Understand attention")
+    assert len(ids) + engine.encoding.reserve <= 256
+    assert abs(np.logaddexp.reduce(engine.score(long, candidates))) < 1e-9
+
+
 def test_saved_and_opened_again_it_decides_the_same(engine_of, mini, tmp_path, view, candidates):
     mini.save(tmp_path)
     again = engine_of(checkpoint=tmp_path)
@@ -197,10 +308,23 @@ def test_a_llama_model_is_saved_as_safetensors_and_opened_again(
     np.testing.assert_array_equal(again.score(view, candidates), engine.score(view, candidates))
 
 
-def test_a_closed_engine_has_no_weights_left(engine_of, tiny_folder, view, candidates):
-    engine = engine_of(tiny_folder)
+def alive():
+    """Return what holds keys and values, of any engine."""
+    gc.collect()
+    return {id(thing): thing for thing in gc.get_objects() if type(thing) in (Reader, Prefix)}
+
+
+def test_a_closed_engine_gives_its_memory_back(engine_of, tiny_folder, view, candidates):
+    before = set(alive())
+    engine = engine_of(tiny_folder, instructions=INSTRUCTIONS)
+    engine.write(view, candidates[3], "text")
+    weights = weakref.ref(engine.module.embedding)
+    assert len(set(alive()) - before) == 3  # the reader, the instructions, the view
+
     engine.close()
 
+    assert set(alive()) == before
+    assert weights() is None
     assert list(engine.module.parameters()) == []
     with pytest.raises(RuntimeError, match="closed"):
         engine.score(view, candidates)
@@ -261,7 +385,7 @@ def test_adapters_attach_to_the_modules_that_the_manifest_names(
     engine.log_probabilities([(view, candidates)])[0][0, 0].backward()
     trained = {name for name, w in engine.module.named_parameters() if w.grad is not None}
 
-    np.testing.assert_allclose(engine.score(view, candidates), before, atol=1e-6)
+    np.testing.assert_allclose(engine.score(view, candidates), before, atol=1e-5)
     assert targets == ["c_attn", "c_fc", "c_proj"]
     assert len(trained) == 2 * 2 * 4  # two matrices, two layers, four projections
     assert all(".lora_" in name for name in trained)

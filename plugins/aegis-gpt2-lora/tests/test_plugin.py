@@ -55,6 +55,20 @@ def test_the_mini_is_described_as_it_is_built(mini):
     assert described.parameters == sum(w.numel() for w in mini.module.parameters())
 
 
+def test_instructions_are_described_as_they_are_built(engine_of):
+    text = "Choose what helps most to understand the goal."
+    built = engine_of(instructions=text)
+    described = describe_engine(EngineSettings(instructions=text))
+
+    assert attrs.evolve(built.capabilities, weights=None) == described
+    assert described.context_length == 1024 - len(built.tokenizer.encode(text + "\n"))
+
+
+def test_instructions_that_take_half_of_the_context_are_refused():
+    with pytest.raises(ModelError, match=r"instructions take \d+ of the model's 1024 tokens"):
+        describe_engine(EngineSettings(instructions="word " * 600))
+
+
 def test_what_a_folder_does_not_say_is_unverified_until_it_is_built(engine_of, shared):
     described = describe_engine(EngineSettings(model=str(shared / "stories260k")))
     built = engine_of(shared / "stories260k").capabilities

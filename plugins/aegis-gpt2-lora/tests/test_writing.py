@@ -14,6 +14,7 @@ from aegis.contracts.view import View
 from aegis.errors import ModelError
 from aegis.neural import TextItem
 from aegis_gpt2_lora.constraints import LineConstraint
+from aegis_gpt2_lora.decoding import Decoder
 
 NOTE = aegis.Action("write_note", slot="text")
 SECTION = re.compile(
@@ -43,12 +44,37 @@ def test_the_same_seed_and_view_write_the_same_and_others_do_not(engine_of, tiny
     assert engine.write(View(goal="x"), NOTE, "text").text != written.text
 
 
-def test_choosing_before_writing_changes_nothing(engine_of, tiny_folder, view, candidates):
-    alone = engine_of(tiny_folder).write(view, NOTE, "text")
-    engine = engine_of(tiny_folder)
-    engine.score(view, candidates)
+@pytest.mark.parametrize("instructions", ["", "Choose well."])
+def test_choosing_before_writing_changes_nothing(
+    engine_of, tiny_folder, view, candidates, instructions
+):
+    alone = engine_of(tiny_folder, instructions=instructions).write(view, NOTE, "text")
+    many = [aegis.Action("read", {"ref": str(i)}, about=f"Paper {i}") for i in range(24)]
+    for offered in (candidates, [NOTE], many):
+        engine = engine_of(tiny_folder, instructions=instructions)
+        engine.score(view, offered)
 
-    assert engine.write(view, NOTE, "text") == alone
+        assert engine.write(view, NOTE, "text") == alone
+        assert engine.write(view, NOTE, "text") == alone
+
+
+def test_what_was_read_to_choose_is_not_read_again_to_write(
+    engine_of, tiny_folder, view, candidates, monkeypatch
+):
+    engine = engine_of(tiny_folder, max_text_tokens=3)
+    engine.score(view, candidates)
+    counted = []
+    hidden = Decoder.hidden
+    monkeypatch.setattr(
+        Decoder,
+        "hidden",
+        lambda self, ids, *rest: counted.append(len(ids)) or hidden(self, ids, *rest),
+    )
+    written = engine.write(view, NOTE, "text")
+
+    opening = len(engine.encoding.opening(NOTE, 4))
+    assert written.tokens == 3
+    assert counted[:3] == [opening, 1, 1]  # and nothing of the view
 
 
 def test_no_more_tokens_than_the_cap_are_written(engine_of, tiny_folder, view):
@@ -116,6 +142,15 @@ def test_the_tokens_of_special_text_and_of_unused_rows_are_never_allowed(mini):
         allowed = line.allowed(so_far)
         assert not allowed[special].any()
         assert not allowed[4096:].any()
+
+
+def test_masks_are_made_once(mini):
+    line = LineConstraint(mini.tokenizer, 4096, mini.encoding.end)
+
+    for so_far in ("", " go", " GOAL", " a word", " quantile"):
+        assert line.allowed(so_far) is line.allowed(so_far)
+    assert line.allowed(" a word") is line.allowed(" quantile")
+    assert not line.allowed(" goal").equal(line.allowed(" a word"))
 
 
 def test_a_section_cannot_be_opened_in_several_tokens(mini):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
@@ -10,10 +9,13 @@ from attrs import evolve
 from aegis.contracts.view import Recent, Seen, View
 from aegis.errors import ContractError, Problem
 from aegis.neural.device import select_device, use_threads
+from aegis_gpt2_lora.adapter import merge
+from aegis_gpt2_lora.adapter_file import is_adapter, read_adapter
+from aegis_gpt2_lora.base import Base, check_base, file_digests, weights_digest
 from aegis_gpt2_lora.encoding import Encoding
 from aegis_gpt2_lora.engine import GptEngine
 from aegis_gpt2_lora.facts import characters_per_token, engine_capabilities
-from aegis_gpt2_lora.gpt2_model import Gpt2Model
+from aegis_gpt2_lora.loading import load_model
 from aegis_gpt2_lora.model_folder import open_model_folder
 from aegis_gpt2_lora.models import open_model
 from aegis_gpt2_lora.tokenizer import FolderTokenizer
@@ -21,11 +23,9 @@ from aegis_gpt2_lora.tokenizer_facts import read_tokenizer_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import torch
+    from pathlib import Path
 
     import aegis
-    from aegis_gpt2_lora.language_model import LanguageModel
     from aegis_gpt2_lora.model_folder import ModelFolder
     from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
 
@@ -46,29 +46,38 @@ _SAMPLE: Final = View(
 def build_engine(
     settings: EngineSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
 ) -> GptEngine:
-    """Return the engine with the weights of the checkpoint, or else of the configured model.
+    """Return the engine with the weights of the configured model and of the checkpoint.
+
+    A checkpoint is an adapter, which is merged into the model's weights, or a whole model.
 
     Raises:
-        ModelError: If the model cannot be loaded.
+        ModelError: If the model cannot be loaded, or the adapter is damaged or another model's.
         ContractError: If a configured tokenizer is not the one of the weights.
     """
-    folder = (
-        open_model_folder(runtime.checkpoint, "checkpoint")
-        if runtime.checkpoint is not None
-        else open_model(settings.model)
-    )
-    capabilities = engine_capabilities(folder)
-    own = _tokenizer(folder)
+    base, adapter_folder = _base(settings, runtime.checkpoint)
+    capabilities = engine_capabilities(base.folder, settings.instructions)
+    own = _tokenizer(base.folder)
     tokenizer = parts.get("tokenizer") or own
     _check_tokenizer(tokenizer, capabilities)
+    if base.adapter is not None:
+        check_base(base.adapter, base, capabilities.tokenizer_fingerprint)
     use_threads(runtime.threads)
+    model = load_model(base.folder, select_device(runtime.device))
+    if base.adapter is not None:
+        merge(model.module, base.adapter.pairs, base.adapter.shape.scaling)
     return GptEngine(
-        model=_load(folder, select_device(runtime.device)),
+        model=model,
         tokenizer=tokenizer,
-        encoding=Encoding(tokenizer, capabilities.context_length or _NO_LIMIT, own.start),
-        capabilities=_verified(capabilities, folder, own),
+        encoding=Encoding(
+            tokenizer,
+            capabilities.context_length or _NO_LIMIT,
+            own.start,
+            settings.instructions,
+        ),
+        capabilities=_verified(capabilities, own, weights_digest(base.digests, adapter_folder)),
         settings=settings,
         seed=runtime.seed,
+        base=base,
     )
 
 
@@ -95,13 +104,17 @@ def _tokenizer(folder: ModelFolder) -> FolderTokenizer:
     return tokenizer
 
 
-def _load(folder: ModelFolder, device: torch.device) -> LanguageModel:
-    model = Gpt2Model.open(folder, device)
-    if model is not None:
-        return model
-    from aegis_gpt2_lora.transformers_model import TransformersModel
+def _base(settings: EngineSettings, checkpoint: Path | None) -> tuple[Base, Path | None]:
+    """Return what the weights are made of, and the folder of the adapter where there is one.
 
-    return TransformersModel.open(folder, device)
+    A checkpoint is an adapter on the configured model, or a whole model in place of it.
+    """
+    if checkpoint is not None and not is_adapter(checkpoint):
+        folder = open_model_folder(checkpoint, "checkpoint")
+        return Base("", folder, file_digests(folder)), None
+    folder = open_model(settings.model)
+    adapter = None if checkpoint is None else read_adapter(checkpoint)
+    return Base(settings.model, folder, file_digests(folder), adapter), checkpoint
 
 
 def _check_tokenizer(tokenizer: Any, capabilities: aegis.EngineCapabilities) -> None:
@@ -119,25 +132,16 @@ def _check_tokenizer(tokenizer: Any, capabilities: aegis.EngineCapabilities) -> 
 
 
 def _verified(
-    capabilities: aegis.EngineCapabilities, folder: ModelFolder, tokenizer: FolderTokenizer
+    capabilities: aegis.EngineCapabilities, tokenizer: FolderTokenizer, weights: str
 ) -> aegis.EngineCapabilities:
     """Return the capabilities with what is known only now that the files are read."""
     return evolve(
         capabilities,
         context_length=capabilities.context_length or _NO_LIMIT,
         characters_per_token=tokenizer.capabilities.characters_per_token,
-        weights=_digest(folder),
+        weights=weights,
         unverified=(),
     )
-
-
-def _digest(folder: ModelFolder) -> str:
-    """Return a short digest of the files that decide what the engine answers."""
-    total = hashlib.sha256()
-    for path in (*folder.weights, folder.folder / "config.json", folder.tokenizer):
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:16]
 
 
 def _characters(tokenizer: FolderTokenizer) -> float:

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from aegis.contracts.roles import Tokenizer
 
-_KEYS: Final = "|".join([*(attribute.name for attribute in attrs.fields(View)), "next"])
-_SECTION: Final = re.compile(rf" *({_KEYS}) *:", re.IGNORECASE)
-_LONGEST_KEY: Final = 16  # characters in which a section's key can still come to its colon
+_KEYS: Final = (*(attribute.name for attribute in attrs.fields(View)), "next")
+_SECTION: Final = re.compile(rf" *({'|'.join(_KEYS)}) *:", re.IGNORECASE)
 
 
 class LineConstraint:
@@ -51,19 +50,22 @@ class LineConstraint:
         self._opening = _mask(opening, rows)
         self._going_on = _mask(plain, rows)
         self._going_on[end] = True
+        self._closed: dict[str, torch.Tensor] = {}
         self._colons = [i for i, ok in enumerate(plain) if ok and ":" in self._pieces[i]]
 
     def allowed(self, so_far: str) -> torch.Tensor:
-        """Return which ids may follow the text so far, a boolean mask (V,)."""
-        mask = self._going_on if so_far else self._opening
-        if len(so_far) > _LONGEST_KEY:
-            return mask
-        opens = [i for i in self._colons if _SECTION.match(so_far + self._pieces[i])]
-        if not opens:
-            return mask
-        mask = mask.clone()
-        mask[opens] = False
-        return mask
+        """Return which ids may follow the text so far, a boolean mask (V,); never to be changed."""
+        if not so_far:
+            return self._opening
+        begun = so_far.strip(" ").lower()
+        if not any(key.startswith(begun) for key in _KEYS):
+            return self._going_on
+        if begun not in self._closed:  # one for each beginning of a key, dozens in all
+            mask = self._going_on.clone()
+            opens = [i for i in self._colons if _SECTION.match(begun + self._pieces[i])]
+            mask[torch.tensor(opens, dtype=torch.long)] = False
+            self._closed[begun] = mask
+        return self._closed[begun]
 
     def piece(self, token: int) -> str:
         """Return the text that a token adds."""

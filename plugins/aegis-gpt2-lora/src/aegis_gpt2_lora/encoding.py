@@ -8,6 +8,9 @@ are computed once.
     missing: rank | adapter
     step: 4/40
     next: search_library rank terms=2
+
+Instructions, where there are any, stand before every view as a text of their own: their ids are
+the same for all views, so that an engine reads them once.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ class Prompt:
     """The ids of a view.
 
     Attributes:
-        ids: Its token ids, start ids included.
+        ids: Its token ids, start ids and instructions included.
         cut: Items of the view, and then tokens, that were left out to make it fit.
     """
 
@@ -50,19 +53,28 @@ class Encoding:
 
     Args:
         tokenizer: Any tokenizer; its special tokens never come from text.
-        context_length: Tokens that fit at once.
+        context_length: Tokens that fit at once beside the instructions.
         start: Ids before any text.
+        instructions: Text before every view.
 
     Attributes:
+        shared: Ids that every prompt begins with: those of the instructions and what stands before
+            them; none where there are no instructions.
         reserve: Most tokens of a candidate; the view has the rest of the context.
         end: Id of the line break that ends a candidate.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, context_length: int, start: Sequence[int] = ()
+        self,
+        tokenizer: Tokenizer,
+        context_length: int,
+        start: Sequence[int] = (),
+        instructions: str = "",
     ) -> None:
         self._tokenizer = tokenizer
-        self._start = tuple(start)
+        before = instruction_ids(tokenizer, instructions)
+        self.shared = (*start, *before) if before else ()
+        self._start = () if before else tuple(start)
         # Some tokenizers put a space before every text themselves; then none is added here.
         own_space = tokenizer.encode("a") == tokenizer.encode("x a")[-len(tokenizer.encode("a")) :]
         self._lead = "" if own_space else " "
@@ -74,14 +86,14 @@ class Encoding:
         """Return the ids of a view, cut by the rule of `shorten` where it is too long."""
         ids = self._prompt_ids(view)
         if len(ids) <= self._room:
-            return Prompt(tuple(ids))
+            return Prompt((*self.shared, *ids))
         short, cut = shorten(view, lambda v: len(self._prompt_ids(v)) <= self._room)
         ids = self._prompt_ids(short)
         excess = max(0, len(ids) - self._room)
         if excess:
             head = self._room // 2
             ids = ids[:head] + ids[head + excess :]
-        return Prompt(tuple(ids), cut + excess)
+        return Prompt((*self.shared, *ids), cut + excess)
 
     def candidate(self, action: Action) -> list[int]:
         """Return the ids of a candidate, its end of line included, at most `reserve`."""
@@ -91,7 +103,9 @@ class Encoding:
     def opening(self, action: Action, room_for_text: int) -> list[int]:
         """Return the ids of an action up to its slot, leaving room for the text in `reserve`."""
         before = action.render().rpartition(SLOT_MARK)[0].rstrip()
-        return self._tokenizer.encode(f"{self._lead}{before}")[: self.reserve - room_for_text]
+        return self._tokenizer.encode(f"{self._lead}{before}")[
+            : max(1, self.reserve - room_for_text)
+        ]
 
     def text(self, text: str) -> list[int]:
         """Return the ids of text in a slot, without an end of line."""
@@ -99,3 +113,8 @@ class Encoding:
 
     def _prompt_ids(self, view: View) -> list[int]:
         return [*self._start, *self._tokenizer.encode(view.render() + MARKER)]
+
+
+def instruction_ids(tokenizer: Tokenizer, instructions: str) -> list[int]:
+    """Return the ids of instructions and of the line break after them; none for no text."""
+    return tokenizer.encode(f"{instructions}\n") if instructions else []

@@ -16,6 +16,8 @@ from aegis.neural.scoring import (
     token_log_probabilities,
 )
 from aegis_gpt2_lora.constraints import LineConstraint
+from aegis_gpt2_lora.sampling import sampled
+from aegis_gpt2_lora.weight_versions import WeightVersions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
     from aegis.contracts.view import View
     from aegis.neural.scoring import Reduction
     from aegis.neural.torch_engine import ChoiceItem, TextItem
+    from aegis_gpt2_lora.base import Base
     from aegis_gpt2_lora.encoding import Encoding
-    from aegis_gpt2_lora.language_model import LanguageModel, Prefix
+    from aegis_gpt2_lora.language_model import Branches, LanguageModel, Prefix
     from aegis_gpt2_lora.settings import EngineSettings
 
 
@@ -42,9 +45,11 @@ class GptEngine:
         capabilities: What it says about itself.
         settings: Section ``[engine.gpt2]``.
         seed: Seed of the run; what is written depends on it and on the view alone.
+        base: What the weights are made of; None where no file says it, and nothing can be trained.
 
     Attributes:
         module: The weights, which a trainer may change in place.
+        settings: Section ``[engine.gpt2]``.
         views_cut: How many views did not fit the context and were shortened.
     """
 
@@ -57,17 +62,21 @@ class GptEngine:
         capabilities: EngineCapabilities,
         settings: EngineSettings,
         seed: int = 0,
+        base: Base | None = None,
     ) -> None:
         self.capabilities = capabilities
+        self.base = base
         self.tokenizer = tokenizer
         self.module = model.module
         self.encoding = encoding
         self.views_cut = 0
         self._model: LanguageModel | None = model
-        self._settings = settings
+        self.settings = settings
         self._seed = seed
         self._constraint: LineConstraint | None = None
-        self._last: tuple[object, Prefix] | None = None
+        self._versions: WeightVersions | None = None
+        self._shared: Prefix | None = None  # the instructions, read
+        self._last: tuple[View, Prefix] | None = None  # the last view, read
 
     # Serving
 
@@ -79,14 +88,24 @@ class GptEngine:
             return normalised(self._scores(view, candidates))
 
     def score_batch(self, items: Sequence[tuple[View, Sequence[Action]]]) -> list[Scores]:
-        """Return what `score` returns for each item."""
-        return [self.score(view, candidates) for view, candidates in items]
+        """Return what `score` returns for each item, to rounding, computed several at a time."""
+        offered = [(view, candidates) for view, candidates in items if candidates]
+        with torch.inference_mode():
+            scored = (normalised(self._reduced(each)) for each in self._line_values(offered))
+            return [
+                next(scored) if candidates else np.empty(0, dtype=np.float64)
+                for _, candidates in items
+            ]
 
     def write(self, view: View, action: Action, slot: str) -> Written:
         """Return one printable line for the open slot, sampled under `LineConstraint`.
 
         The same weights, seed, view and action give the same text. The log-probability is that of
         `text_log_probabilities`: of the text under the constraints and the temperature.
+
+        A view that was scored before is not read again. The action up to its slot is, although a
+        candidate's branch has its keys and values too: computed among other candidates they differ
+        in the last bit, which could change what is drawn.
         """
         assert action.slot == slot
         with torch.inference_mode():
@@ -95,6 +114,7 @@ class GptEngine:
             text = self._spelled(ids)
             usual = self.encoding.text(text)
             if usual != ids:  # sampled in another split than the tokenizer's
+                opened = self._opened(view, action)
                 total = float(self._text_log_probability(opened, usual))
         return Written(text, total, len(ids))
 
@@ -119,6 +139,11 @@ class GptEngine:
             ]
         )
 
+    def action_log_probabilities(self, items: Sequence[tuple[View, Action]]) -> torch.Tensor:
+        """Return differentiable log-probabilities (B,) of actions' lines, each the mean a token."""
+        lines = self._line_values([(view, (action,)) for view, action in items])
+        return torch.stack([values.mean() for (values,) in lines])
+
     # Life
 
     def save(self, directory: Path) -> None:
@@ -127,10 +152,21 @@ class GptEngine:
         self._served.save(directory)
 
     def close(self) -> None:
-        """Give the weights back."""
+        """Give the weights and everything computed with them back."""
         self._last = None
+        self._shared = None
+        self._versions = None
         self._model = None
         self.module = torch.nn.Module()
+
+    @property
+    def line(self) -> LineConstraint:
+        """What may be written into a slot."""
+        if self._constraint is None:
+            rows = self.capabilities.embedding_rows
+            assert rows is not None
+            self._constraint = LineConstraint(self.tokenizer, rows, self.encoding.end)
+        return self._constraint
 
     @property
     def _served(self) -> LanguageModel:
@@ -140,51 +176,96 @@ class GptEngine:
 
     def _scores(self, view: View, candidates: Sequence[Action]) -> torch.Tensor:
         """Return unnormalised scores, (n,): the trainer optimises exactly these."""
-        prefix = self._read(view)
-        sequences = [self._tensor(self.encoding.candidate(action)) for action in candidates]
-        ids = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)  # (n, L)
-        lengths = torch.tensor([len(s) for s in sequences], device=ids.device)
-        mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
-        values = torch.zeros(ids.shape, device=ids.device)  # (n, L)
-        values[:, 0] = prefix.logits.log_softmax(-1)[ids[:, 0]]
-        after = mask[:, 1:]
-        if after.any():
-            logits = self._served.branch(prefix, ids[:, :-1], after)  # (M, V)
-            values[:, 1:][after] = token_log_probabilities(logits, ids[:, 1:][after])
-        reduction: Reduction = "sum" if self._settings.score == "sum" else "mean"
+        branches = [self.encoding.candidate(action) for action in candidates]
+        return self._reduced(self._considered(view, branches)[1])
+
+    def _reduced(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return one score (n,) for the log-probabilities of each candidate's tokens."""
+        lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
+        values = torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)  # (n, L)
+        mask = torch.arange(values.shape[1], device=values.device) < lengths[:, None]
+        reduction: Reduction = "sum" if self.settings.score == "sum" else "mean"
         return sequence_scores(values, mask, reduction)
 
+    def _line_values(
+        self, items: Sequence[tuple[View, Sequence[Action]]]
+    ) -> list[list[torch.Tensor]]:
+        """Return the log-probabilities of the tokens of every action of each view."""
+        self._renew()
+        self._last = None  # several views at once take its memory
+        shared = self._instructions()
+        known = len(shared.ids) if shared is not None else 0
+        texts = [
+            (self._prompt(view)[known:], [self.encoding.candidate(action) for action in actions])
+            for view, actions in items
+        ]
+        return self._served.batch(texts, shared)
+
     def _read(self, view: View) -> Prefix:
-        """Return the view's prefix; the last one is kept, since writing follows choosing."""
+        """Return the view's prefix: the one that choosing left behind, where that was the last."""
+        if not torch.is_grad_enabled():
+            self._renew()
+            if self._last is not None and self._last[0] == view:
+                return self._last[1]
+        return self._considered(view, ())[0]
+
+    def _considered(self, view: View, branches: Branches) -> tuple[Prefix, list[torch.Tensor]]:
+        """Return the view's prefix and the log-probabilities of branches.
+
+        The instructions and the view are two readings, whether or not the first is kept from
+        before: so results do not depend on it to the last bit.
+        """
+        if torch.is_grad_enabled():
+            return self._served.consider(self._prompt(view), branches)
+        self._renew()
+        self._last = None
+        shared = self._instructions()
+        known = len(shared.ids) if shared is not None else 0
+        prefix, values = self._served.consider(self._prompt(view)[known:], branches, shared)
+        self._last = (view, prefix)
+        return prefix, values
+
+    def _instructions(self) -> Prefix | None:
+        """Return the prefix of what all views begin with, or None if that is not read apart."""
+        if not self.encoding.shared or torch.is_grad_enabled():
+            return None
+        if self._shared is None:
+            self._shared = self._served.read(self.encoding.shared)
+        return self._shared
+
+    def _prompt(self, view: View) -> Sequence[int]:
         prompt = self.encoding.prompt(view)
         self.views_cut += prompt.cut > 0
-        if torch.is_grad_enabled():
-            return self._served.read(self._tensor(prompt.ids))
-        weights = tuple((id(w), w._version) for w in self.module.parameters())
-        key = (prompt.ids, weights)  # a trainer changes weights in place
-        if self._last is None or self._last[0] != key:
-            self._last = (key, self._served.read(self._tensor(prompt.ids)))
-        return self._last[1]
+        return prompt.ids
+
+    def _renew(self) -> None:
+        """Forget what was computed with weights that have changed since: trainers change them."""
+        model = self._served
+        if self._versions is None:
+            self._versions = WeightVersions(self.module)
+        elif self._versions.changed():
+            self._shared = self._last = None
+            model.renew()
 
     def _opened(self, view: View, action: Action) -> Prefix:
         """Return the prefix of the view and the action up to its slot."""
-        ids = self.encoding.opening(action, self._settings.max_text_tokens + 1)
-        return self._served.read(self._tensor(ids), self._read(view))
+        ids = self.encoding.opening(action, self.settings.max_text_tokens + 1)
+        return self._served.read(ids, self._read(view))
 
     def _sample(self, prefix: Prefix, generator: torch.Generator) -> tuple[list[int], float]:
         """Return the ids of a sampled text and its log-probability, that of its end included."""
         ids: list[int] = []
         total, so_far = 0.0, ""
-        while len(ids) < self._settings.max_text_tokens:
-            values = self._constrained(prefix.logits, so_far).cpu()  # (V,)
-            token = int(torch.multinomial(values.exp(), 1, generator=generator))
-            total += float(values[token])
+        while len(ids) < self.settings.max_text_tokens:
+            allowed = self.line.allowed(so_far)
+            token, value = sampled(prefix.logits, allowed, self.settings.temperature, generator)
+            total += value
             if token == self.encoding.end:
                 break
             ids.append(token)
-            so_far += self._line.piece(token)
-            if len(ids) < self._settings.max_text_tokens:
-                prefix = self._served.read(self._tensor([token]), prefix)
+            so_far += self.line.piece(token)
+            if len(ids) < self.settings.max_text_tokens:
+                prefix = self._served.read([token], prefix)
         return ids, total
 
     def _text_log_probability(self, prefix: Prefix, ids: list[int]) -> torch.Tensor:
@@ -193,48 +274,29 @@ class GptEngine:
         A token that the constraints would refuse (the tokenizer may split a text in a way that
         sampling never does) counts as allowed at its place.
         """
-        ends = len(ids) < self._settings.max_text_tokens
+        ends = len(ids) < self.settings.max_text_tokens
         targets = [*ids, self.encoding.end] if ends else ids
         logits = prefix.logits[None]  # (1, V)
         if len(targets) > 1:
-            given = self._tensor(targets[:-1])[None]
-            real = torch.ones_like(given, dtype=torch.bool)
-            logits = torch.cat([logits, self._served.branch(prefix, given, real)])
-        total = logits.new_zeros(())
-        so_far = ""
-        for row, token in zip(logits, targets, strict=True):
-            total = total + self._constrained(row, so_far, token)[token]
-            so_far += self._line.piece(token)
-        return total
-
-    def _constrained(
-        self, logits: torch.Tensor, so_far: str, also: int | None = None
-    ) -> torch.Tensor:
-        """Return log-probabilities (V,) of what may follow the text so far."""
-        allowed = self._line.allowed(so_far).to(logits.device)
-        if also is not None and not allowed[also]:
-            allowed = allowed.clone()
-            allowed[also] = True
-        return torch.log_softmax(
-            (logits / self._settings.temperature).masked_fill(~allowed, -torch.inf), dim=-1
+            logits = torch.cat([logits, self._served.branch(prefix, [targets[:-1]])])
+        places = range(len(targets))
+        allowed = torch.stack(
+            [self.line.allowed(self._joined(targets[:place])) for place in places]
         )
-
-    @property
-    def _line(self) -> LineConstraint:
-        if self._constraint is None:
-            rows = self.capabilities.embedding_rows
-            assert rows is not None
-            self._constraint = LineConstraint(self.tokenizer, rows, self.encoding.end)
-        return self._constraint
+        allowed[list(places), targets] = True
+        scaled = (logits / self.settings.temperature).masked_fill(
+            ~allowed.to(logits.device), -torch.inf
+        )
+        wanted = torch.tensor(targets, device=logits.device)
+        return token_log_probabilities(scaled, wanted).sum()
 
     def _spelled(self, ids: Sequence[int]) -> str:
-        return "".join(self._line.piece(token) for token in ids).strip()
+        return self._joined(ids).strip()
+
+    def _joined(self, ids: Sequence[int]) -> str:
+        return "".join(self.line.piece(token) for token in ids)
 
     def _generator(self, view: View, action: Action) -> torch.Generator:
         text = f"{self._seed}:{view.digest}:{action.key}"
         digest = hashlib.sha256(text.encode("ascii")).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
-
-    def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
-        device = next(iter(self.module.parameters())).device
-        return torch.tensor(ids, dtype=torch.long, device=device)

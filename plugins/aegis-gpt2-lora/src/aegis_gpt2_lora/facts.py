@@ -23,9 +23,10 @@ def describe_engine(settings: EngineSettings) -> aegis.EngineCapabilities:
     """Return what the engine ``gpt2`` will be with these settings.
 
     Raises:
-        ModelError: If the model is absent, incomplete, or of a kind that is not loaded.
+        ModelError: If the model is absent, incomplete, or of a kind that is not loaded, or if the
+            instructions leave too little of its context.
     """
-    return engine_capabilities(open_model(settings.model))
+    return engine_capabilities(open_model(settings.model), settings.instructions)
 
 
 def describe_tokenizer(settings: TokenizerSettings) -> aegis.TokenizerCapabilities:
@@ -43,16 +44,22 @@ def describe_tokenizer(settings: TokenizerSettings) -> aegis.TokenizerCapabiliti
     return tokenizer_capabilities(facts, characters_per_token(model, facts))
 
 
-def engine_capabilities(model: ModelFolder) -> aegis.EngineCapabilities:
-    """Return the capabilities of an engine that serves the model of a folder."""
+def engine_capabilities(model: ModelFolder, instructions: str = "") -> aegis.EngineCapabilities:
+    """Return the capabilities of an engine that serves the model of a folder.
+
+    Args:
+        model: The folder.
+        instructions: Text before every view; the context length is what is left beside it.
+    """
     facts = read_tokenizer_facts(model.tokenizer)
     characters = characters_per_token(model, facts)
-    known = {"context_length": model.context_length, "characters_per_token": characters}
+    context = _context_beside(instructions, model)
+    known = {"context_length": context, "characters_per_token": characters}
     parameters = model.parameters
     capabilities = aegis.EngineCapabilities(
         kind=KIND,
         embedding_rows=model.embedding_rows,
-        context_length=model.context_length,
+        context_length=context,
         writes_text=True,
         trainable=True,
         adapters=model.linear_modules,
@@ -88,6 +95,29 @@ def characters_per_token(model: ModelFolder, facts: TokenizerFacts) -> float | N
     own = model.config.get("aegis")
     value = own.get("characters_per_token") if isinstance(own, dict) else None
     return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _context_beside(instructions: str, model: ModelFolder) -> int | None:
+    """Return the tokens that fit beside the instructions.
+
+    They are counted by the tokenizer itself, a tenth of a second that only they cost: any bound
+    from their characters would take most of a context away.
+    """
+    length = model.context_length
+    if not instructions or length is None:
+        return length
+    from aegis_gpt2_lora.encoding import instruction_ids
+    from aegis_gpt2_lora.tokenizer import FolderTokenizer
+
+    taken = len(instruction_ids(FolderTokenizer(model.tokenizer), instructions))
+    if taken > length // 2:
+        raise ModelError.of(
+            "instructions-too-long",
+            f"the instructions take {taken} of the model's {length} tokens of context",
+            where="[engine.gpt2].instructions",
+            fix=f"shorten them to {length // 2} tokens, half of the context",
+        )
+    return length - taken
 
 
 def _check_rows(capabilities: aegis.EngineCapabilities, model: ModelFolder) -> None:

@@ -141,11 +141,11 @@ class Mlp(nn.Module):
         inner = shape.n_inner or 4 * shape.n_embd
         self.c_fc = nn.Linear(shape.n_embd, inner)
         self.c_proj = nn.Linear(inner, shape.n_embd)
-        self._activation = _ACTIVATIONS[shape.activation_function]
+        self.activation = _ACTIVATIONS[shape.activation_function]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's output, (..., D)."""
-        return self.c_proj(self._activation(self.c_fc(x)))  # type: ignore[no-any-return]  # modules return Any
+        return self.c_proj(self.activation(self.c_fc(x)))  # type: ignore[no-any-return]  # modules return Any
 
 
 class Block(nn.Module):
@@ -221,7 +221,7 @@ class Gpt2(nn.Module):
         positions = torch.arange(before, before + ids.shape[1], device=ids.device)
         x = self.transformer["wte"](ids) + self.transformer["wpe"](positions)  # (N, L, D)
         memories = []
-        blocks = list(self._blocks())
+        blocks = self.blocks
         for number, block in enumerate(blocks):
             last = last_only and number == len(blocks) - 1
             x, memory = block(x, past[number] if past else None, last_only=last)
@@ -244,8 +244,7 @@ class Gpt2(nn.Module):
         positions = torch.arange(before, before + ids.shape[1], device=ids.device)
         places = positions.expand(ids.shape)[real]  # (M,)
         x = self.transformer["wte"](ids[real]) + self.transformer["wpe"](places)  # (M, D)
-        for block, memory in zip(self._blocks(), past, strict=True):
-            assert isinstance(block, Block)
+        for block, memory in zip(self.blocks, past, strict=True):
             x = block.ragged(x, real, memory)
         return self.transformer["ln_f"](x)  # type: ignore[no-any-return]  # modules return Any
 
@@ -272,7 +271,14 @@ class Gpt2(nn.Module):
                     weight.normal_(0.0, 0.02 * residual, generator=generator)
         return self
 
-    def _blocks(self) -> nn.ModuleList:
+    @property
+    def blocks(self) -> list[Block]:
+        """The layers, first to last."""
         blocks = self.transformer["h"]
         assert isinstance(blocks, nn.ModuleList)
-        return blocks
+        return [block for block in blocks if isinstance(block, Block)]
+
+    @property
+    def activation(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """What is applied inside the feed-forward layers."""
+        return _ACTIVATIONS[self.shape.activation_function]

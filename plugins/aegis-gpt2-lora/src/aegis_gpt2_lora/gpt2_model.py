@@ -1,4 +1,4 @@
-"""GPT-2 from a folder and back, and its way of reading a prefix once."""
+"""GPT-2 from a folder and back, and its two ways of reading: with gradients, and fast."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from attrs import asdict
+from torch.nn.utils.rnn import pad_sequence
 
 from aegis.errors import ModelError, Problem
+from aegis_gpt2_lora.decoding import has_plain_layers
 from aegis_gpt2_lora.gpt2 import Gpt2, Memory, Shape
-from aegis_gpt2_lora.language_model import Prefix
+from aegis_gpt2_lora.language_model import Prefix, along
+from aegis_gpt2_lora.reading import Reader
 from aegis_gpt2_lora.saving import save_json, save_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from aegis_gpt2_lora.language_model import Branches
     from aegis_gpt2_lora.model_folder import ModelFolder
 
 _ROOT: Final = "transformer."  # files of the original release leave it out
@@ -35,6 +39,8 @@ class Gpt2Model:
     def __init__(self, module: Gpt2, config: Mapping[str, Any] | None = None) -> None:
         self.module = module
         self._config = dict(config or {})
+        self._fast: Reader | None = None
+        self._looked = False
 
     @classmethod
     def open(cls, model: ModelFolder, device: torch.device) -> Gpt2Model | None:
@@ -53,19 +59,63 @@ class Gpt2Model:
         module.load_state_dict(tensors, assign=True)
         return cls(module.to(device).requires_grad_(requires_grad=True).eval(), model.config)
 
-    def read(self, ids: torch.Tensor, after: Prefix | None = None) -> Prefix:
-        """Return the prefix `after` with ids (T,) added."""
+    def renew(self) -> None:
+        """Look at the module again, whose weights were changed, exchanged or wrapped."""
+        self._looked = False
+
+    def read(self, ids: Sequence[int], after: Prefix | None = None) -> Prefix:
+        """Return the prefix `after` with ids added."""
+        reader = self._reader()
+        if reader is not None:
+            return reader.read(ids, after)
         past = after.memory if after is not None else None
-        hidden, new = self.module(ids[None], past, last_only=True)
+        hidden, new = self.module(self._tensor(ids)[None], past, last_only=True)
         memory = [Memory(k[0], v[0]) for k, v in new]
         if after is not None:
             memory = [_joined(old, added) for old, added in zip(after.memory, memory, strict=True)]
-            ids = torch.cat([after.ids, ids])
-        return Prefix(ids, memory, self.module.head(hidden[0, -1]))
+        whole = (*after.ids, *ids) if after is not None else tuple(ids)
+        return Prefix(whole, memory, self.module.head(hidden[0, -1]))
 
-    def branch(self, prefix: Prefix, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """Return logits (M, V) at the real positions of continuations (N, L)."""
+    def branch(self, prefix: Prefix, branches: Branches) -> torch.Tensor:
+        """Return logits (M, V) of what follows each token of continuations."""
+        reader = self._reader()
+        if reader is not None:
+            return reader.branch(prefix, branches)
+        ids = pad_sequence([self._tensor(branch) for branch in branches], batch_first=True)
+        lengths = torch.tensor([len(branch) for branch in branches], device=ids.device)
+        real = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]  # (N, L)
         return self.module.head(self.module.branches(ids, real, prefix.memory))
+
+    def consider(
+        self, ids: Sequence[int], branches: Branches, after: Prefix | None = None
+    ) -> tuple[Prefix, list[torch.Tensor]]:
+        """Return the prefix `after` with ids added, and the log-probabilities of branches, (L,)."""
+        reader = self._reader()
+        if reader is not None:
+            return reader.consider(ids, branches, after)
+        prefix = self.read(ids, after)
+        return prefix, along(self, prefix, branches)
+
+    def batch(
+        self, items: Sequence[tuple[Sequence[int], Branches]], after: Prefix | None = None
+    ) -> list[list[torch.Tensor]]:
+        """Return the log-probabilities of the branches of several texts after one prefix."""
+        reader = self._reader()
+        if reader is not None:
+            return reader.batch(items, after)
+        return [self.consider(ids, branches, after)[1] for ids, branches in items]
+
+    def _reader(self) -> Reader | None:
+        """Return what reads without gradients; None where there are some, or adapters in place."""
+        if torch.is_grad_enabled():
+            return None
+        if not self._looked:
+            self._fast = Reader(self.module) if has_plain_layers(self.module) else None
+            self._looked = True
+        return self._fast
+
+    def _tensor(self, ids: Sequence[int]) -> torch.Tensor:
+        return torch.tensor(ids, dtype=torch.long, device=self.module.embedding.device)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the weights as files hold them."""

@@ -1,4 +1,4 @@
-"""What this plugin offers: the engine ``gpt2``, the tokenizer ``gpt2``, the ``model`` commands.
+"""What this plugin offers: engine, tokenizer and trainer, and the ``model`` commands.
 
 Imports neither torch nor transformers, tokenizers or numpy; ``build`` does.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aegis
 from aegis_gpt2_lora.facts import describe_engine, describe_tokenizer
 from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
+from aegis_gpt2_lora.trainer_settings import TrainerSettings, describe_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from aegis_gpt2_lora.engine import GptEngine
     from aegis_gpt2_lora.tokenizer import FolderTokenizer
+    from aegis_gpt2_lora.trainer import LoraTrainer
 
 plugin_api: Final = 1
 
@@ -36,6 +38,15 @@ def _build_tokenizer(
     from aegis_gpt2_lora.building import build_tokenizer
 
     return build_tokenizer(settings, parts, runtime)
+
+
+def _build_trainer(
+    settings: TrainerSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> LoraTrainer:
+    from aegis_gpt2_lora.trainer import LoraTrainer
+
+    del parts, runtime  # it works on the device of the engine
+    return LoraTrainer(settings)
 
 
 @aegis.hookimpl
@@ -65,6 +76,21 @@ def aegis_tokenizers() -> list[aegis.Component]:
             config=TokenizerSettings,
             describe=describe_tokenizer,
             build=_build_tokenizer,
+        )
+    ]
+
+
+@aegis.hookimpl
+def aegis_trainers() -> list[aegis.Component]:
+    """Offer the trainer ``gpt2-lora``."""
+    return [
+        aegis.Component(
+            kind="trainer",
+            name="gpt2-lora",
+            summary="Adapts a causal language model to recorded decisions (LoRA).",
+            config=TrainerSettings,
+            describe=describe_trainer,
+            build=_build_trainer,
         )
     ]
 

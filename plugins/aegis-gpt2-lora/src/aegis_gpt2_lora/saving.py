@@ -24,12 +24,15 @@ def save_json(path: Path, value: Any) -> None:
     save_bytes(path, json.dumps(value, indent=2, sort_keys=True).encode("ascii") + b"\n")
 
 
-def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write tensors as a safetensors file."""
+def save_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as a safetensors file, with strings of one's own in its header."""
     from safetensors.torch import save_file
 
+    strings = {"format": "pt", **(metadata or {})}
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    _save(path, lambda part: save_file(whole, part, metadata={"format": "pt"}))
+    _save(path, lambda part: save_file(whole, part, metadata=strings))
 
 
 def adopt(source: Path, directory: Path) -> None:

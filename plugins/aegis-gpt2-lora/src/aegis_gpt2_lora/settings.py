@@ -36,6 +36,9 @@ class EngineSettings:
         ge=0.05,
         le=5.0,
     )
+    instructions: str = aegis.setting(
+        "", help="Text that stands before every view; the model reads it once, not every step."
+    )
 
 
 @frozen

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from aegis.errors import ModelError
-from aegis_gpt2_lora.language_model import Prefix
+from aegis_gpt2_lora.language_model import Prefix, along
 from aegis_gpt2_lora.saving import adopt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aegis_gpt2_lora.language_model import Branches
     from aegis_gpt2_lora.model_folder import ModelFolder
 
 
@@ -59,36 +62,58 @@ class TransformersModel:
             ) from error
         return cls(module.to(device).eval())
 
-    def read(self, ids: torch.Tensor, after: Prefix | None = None) -> Prefix:
-        """Return the prefix `after` with ids (T,) added.
+    def renew(self) -> None:
+        """Nothing is kept of the module."""
+
+    def read(self, ids: Sequence[int], after: Prefix | None = None) -> Prefix:
+        """Return the prefix `after` with ids added.
 
         With gradients everything is read again: caches cannot be copied with their graph.
         """
-        whole = ids if after is None else torch.cat([after.ids, ids])
+        whole = tuple(ids) if after is None else (*after.ids, *ids)
         if after is None or torch.is_grad_enabled():
             given, memory = whole, None
         else:
-            given, memory = ids, copy.deepcopy(after.memory)
+            given, memory = tuple(ids), _going_on(after)
         out = self.module(
-            input_ids=given[None], past_key_values=memory, use_cache=True, logits_to_keep=1
+            input_ids=self._tensor([given]),
+            past_key_values=memory,
+            use_cache=True,
+            logits_to_keep=1,
         )
         return Prefix(whole, out.past_key_values, out.logits[0, -1])
 
-    def branch(self, prefix: Prefix, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """Return logits (M, V) at the real positions of continuations (N, L).
+    def branch(self, prefix: Prefix, branches: Branches) -> torch.Tensor:
+        """Return logits (M, V) of what follows each token of continuations.
 
         With gradients the prefix is read again in every row, as in `read`.
         """
-        n, length = ids.shape
+        n, length = len(branches), max(len(branch) for branch in branches)
+        ids = self._tensor([[*branch, *[0] * (length - len(branch))] for branch in branches])
+        real = torch.tensor([[i < len(branch) for i in range(length)] for branch in branches])
         if torch.is_grad_enabled():
-            whole = torch.cat([prefix.ids.expand(n, -1), ids], dim=1)
+            before = self._tensor(prefix.ids).expand(n, -1)
+            whole = torch.cat([before, ids], dim=1)
             out = self.module(input_ids=whole, use_cache=False, logits_to_keep=length)
         else:
-            memory = copy.deepcopy(prefix.memory)
+            memory = _copied(prefix)
             memory.batch_repeat_interleave(n)
             out = self.module(input_ids=ids, past_key_values=memory, use_cache=True)
-        logits: torch.Tensor = out.logits[real]
+        logits: torch.Tensor = out.logits[real.to(ids.device)]
         return logits
+
+    def consider(
+        self, ids: Sequence[int], branches: Branches, after: Prefix | None = None
+    ) -> tuple[Prefix, list[torch.Tensor]]:
+        """Return the prefix `after` with ids added, and the log-probabilities of branches, (L,)."""
+        prefix = self.read(ids, after)
+        return prefix, along(self, prefix, branches)
+
+    def batch(
+        self, items: Sequence[tuple[Sequence[int], Branches]], after: Prefix | None = None
+    ) -> list[list[torch.Tensor]]:
+        """Return the log-probabilities of the branches of several texts, one by one."""
+        return [self.consider(ids, branches, after)[1] for ids, branches in items]
 
     def save(self, directory: Path) -> None:
         """Write config.json and the weights as safetensors."""
@@ -97,3 +122,28 @@ class TransformersModel:
             # The weights last: a folder without them is seen to be incomplete.
             for path in sorted(Path(name).iterdir(), key=lambda p: p.suffix == ".safetensors"):
                 adopt(path, directory)
+
+    def _tensor(self, ids: Any) -> torch.Tensor:
+        return torch.tensor(ids, dtype=torch.long, device=self.module.device)
+
+
+def _going_on(prefix: Prefix) -> Any:
+    """Return a cache to go on from: the prefix's own where nothing was added to it yet."""
+    return prefix.memory if _held(prefix) == len(prefix.ids) else _copied(prefix)
+
+
+def _copied(prefix: Prefix) -> Any:
+    """Return a copy of a cache, without what was added to it after the prefix."""
+    memory = copy.deepcopy(prefix.memory)
+    held = _held(prefix)
+    if held is not None and held > len(prefix.ids):
+        memory.crop(len(prefix.ids) - held)
+    return memory
+
+
+def _held(prefix: Prefix) -> int | None:
+    """Return how many tokens a cache holds; None where tokens cannot be taken out again."""
+    from transformers.cache_utils import DynamicLayer
+
+    plain = all(type(layer) is DynamicLayer for layer in prefix.memory.layers)
+    return int(prefix.memory.get_seq_length()) if plain else None

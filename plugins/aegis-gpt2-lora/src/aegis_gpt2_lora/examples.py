@@ -1,0 +1,205 @@
+"""From recorded steps to what is trained on: ids, targets and a weight each.
+
+A step with candidates trains the choice that was made, and the text where one was written into the
+chosen candidate's slot. A step without candidates (an import that recorded none) trains the text
+of its whole action. Everything is encoded as the engine encodes it when it serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from aegis_gpt2_lora.packing import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aegis.contracts.action import Action
+    from aegis.contracts.experience import Experience
+    from aegis.contracts.roles import ExperienceDataset
+    from aegis_gpt2_lora.engine import GptEngine
+    from aegis_gpt2_lora.trainer_settings import TrainerSettings
+
+UNPAID: Final = "unpaid"
+UNUSABLE: Final = "nothing to train"
+
+
+@frozen
+class Choice:
+    """A choice among candidates.
+
+    Attributes:
+        tree: The view, and the candidates as its branches.
+        chosen: Which of them was taken.
+    """
+
+    tree: Tree
+    chosen: int
+
+
+@frozen
+class Text:
+    """A text to be made more probable.
+
+    Attributes:
+        tree: What stands before it, and the text as the one branch.
+        constrained: Whether it is written into a slot, under the engine's constraints and
+            temperature, rather than read as it stands.
+    """
+
+    tree: Tree
+    constrained: bool
+
+
+@frozen
+class Example:
+    """What one step trains.
+
+    Attributes:
+        weight: How much it counts; the mean over a data set is 1.
+        choice: Its choice, or None.
+        text: Its text, or None; one of the two is there.
+    """
+
+    weight: float
+    choice: Choice | None
+    text: Text | None
+
+    @property
+    def trees(self) -> tuple[Tree, ...]:
+        """What has to be computed for it: the choice's tree, then the text's."""
+        return tuple(part.tree for part in (self.choice, self.text) if part is not None)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of its trees, prompts that they share counted for each."""
+        return sum(len(t.prompt) + sum(len(b) for b in t.branches) for t in self.trees)
+
+
+@frozen
+class Examples:
+    """The examples of a data set, in its order.
+
+    Attributes:
+        rows: The examples.
+        scale: What weights of own steps were multiplied by to have mean 1.
+        left_out: Steps that train nothing, by reason.
+    """
+
+    rows: tuple[Example, ...]
+    scale: float
+    left_out: Mapping[str, int]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of everything that a training sees of them, in hexadecimal."""
+        total = hashlib.sha256()
+        for row in self.rows:
+            chosen = None if row.choice is None else row.choice.chosen
+            trees = [(tree.prompt, tree.branches) for tree in row.trees]
+            total.update(repr((row.weight, chosen, row.text is not None, trees)).encode("ascii"))
+        return total.hexdigest()
+
+
+def examples_of(
+    data: ExperienceDataset,
+    engine: GptEngine,
+    settings: TrainerSettings,
+    scale: float | None = None,
+) -> Examples:
+    """Return what a data set trains under the configured objective.
+
+    Args:
+        data: Recorded steps.
+        engine: Whose encoding and settings are used.
+        settings: Objective, beta and the largest weight.
+        scale: What weights are multiplied by; held-out steps get that of the training steps.
+            None: what gives the weights of own steps mean 1.
+    """
+    left_out: Counter[str] = Counter()
+    kept: list[tuple[Experience, float, Choice | None, Text | None]] = []
+    for experience, advantage in zip(data, data.advantages, strict=True):
+        weight = _raw_weight(experience, advantage, settings)
+        if weight == 0:
+            left_out[UNPAID] += 1
+            continue
+        choice, text = _choice(experience, engine), _text(experience, engine)
+        if choice is None and text is None:
+            left_out[UNUSABLE] += 1
+            continue
+        kept.append((experience, weight, choice, text))
+    if scale is None:
+        scale = _scale(weight for experience, weight, _, _ in kept if not _shown(experience))
+    rows = tuple(
+        Example(weight if _shown(experience) else weight * scale, choice, text)
+        for experience, weight, choice, text in kept
+    )
+    return Examples(rows, scale, dict(left_out))
+
+
+def _shown(experience: Experience) -> bool:
+    """Return whether a teacher demonstrated the step."""
+    return experience.origin == "teacher"
+
+
+def _raw_weight(experience: Experience, advantage: float, settings: TrainerSettings) -> float:
+    """Return the weight before scaling.
+
+    Advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177): exp(A / beta), clipped.
+    """
+    if _shown(experience):
+        return 1.0
+    if settings.objective == "imitate":
+        return float(advantage > 0)
+    exponent = min(advantage / settings.beta, math.log(settings.weight_limit))
+    return math.exp(exponent)
+
+
+def _scale(weights: Iterable[float]) -> float:
+    values = list(weights)
+    total = math.fsum(values)
+    return len(values) / total if total > 0 else 1.0
+
+
+def _choice(experience: Experience, engine: GptEngine) -> Choice | None:
+    decision = experience.decision
+    if decision.chosen is None or len(decision.candidates) < 2:
+        return None
+    encoding = engine.encoding
+    branches = tuple(tuple(encoding.candidate(action)) for action in decision.candidates)
+    return Choice(Tree(encoding.prompt(experience.view).ids, branches), decision.chosen)
+
+
+def _text(experience: Experience, engine: GptEngine) -> Text | None:
+    decision = experience.decision
+    if not decision.candidates:
+        return _whole_action(experience, decision.action, engine)
+    if decision.chosen is None or not decision.text:
+        return None
+    action = decision.candidates[decision.chosen]
+    return _slot(experience, action, decision.text, engine) if action.slot is not None else None
+
+
+def _whole_action(experience: Experience, action: Action | None, engine: GptEngine) -> Text | None:
+    if action is None:
+        return None
+    encoding = engine.encoding
+    line = tuple(encoding.candidate(action))
+    return Text(Tree(encoding.prompt(experience.view).ids, (line,)), constrained=False)
+
+
+def _slot(experience: Experience, action: Action, text: str, engine: GptEngine) -> Text | None:
+    """Return the text of a slot as the engine would have written it: no longer than its limit."""
+    encoding, limit = engine.encoding, engine.settings.max_text_tokens
+    ids = encoding.text(text)[:limit]
+    if not ids:
+        return None
+    targets = ids if len(ids) == limit else [*ids, encoding.end]
+    opening = encoding.opening(action, limit + 1)
+    prompt = (*encoding.prompt(experience.view).ids, *opening)
+    return Text(Tree(prompt, (tuple(targets),)), constrained=True)
