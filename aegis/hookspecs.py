@@ -135,8 +135,13 @@ def aegis_training_finished(
 
 
 @hookspec
-def aegis_checkpoint_promoted(engine: str, checkpoint: str, previous: str | None) -> None:
+def aegis_checkpoint_promoted(engine: str, checkpoint: str | None, previous: str | None) -> None:
     """Note that other weights decide from the next step on.
+
+    Args:
+        engine: Name of the engine.
+        checkpoint: What decides now; None after a rollback to the configured weights.
+        previous: What decided until now; None for the same.
 
     The return is ignored. Since plugin API 1.
     """

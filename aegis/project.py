@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from aegis.checkpoints import serving
+from aegis.checkpoints.folder import Checkpoints
 from aegis.config.config import Config
 from aegis.config.config import load as load_config
 from aegis.config.source import Source, read
 from aegis.contracts.check import Report, check
-from aegis.errors import AegisError, ContractError, Problem
+from aegis.contracts.facts import Stored
+from aegis.errors import AegisError, ContractError, ModelError, Problem
+from aegis.hookspecs import PLUGIN_API
 from aegis.host.composition import Composition, compose
 from aegis.host.manager import Host
+from aegis.store.promotions import current, earlier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +49,55 @@ class Project:
         """Folder of the ledger, the lock, caches and checkpoints."""
         return self.folder / RUN
 
-    def check(self) -> Report:
-        """Return what the contract check finds."""
-        return check(self.composition)
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints of the run's folder."""
+        return Checkpoints(self.run_folder)
+
+    def serving(self) -> Stored | None:
+        """Return what is known of the checkpoint that decides; None for configured weights.
+
+        Only its manifest is read. Where it cannot be, that is among its problems, and its fix
+        names what a rollback goes back to.
+
+        Raises:
+            StoreError: ``ledger-damaged`` if the record of promotions is not what was written.
+        """
+        history, profile = serving.history(self.run_folder), self.composition.profile
+        checkpoint = current(history, profile)
+        if checkpoint is None:
+            return None
+        back = next((one for one in earlier(history, profile) if self._is_whole(one)), None)
+        return self.stored(checkpoint, fix=way_back(back))
+
+    def stored(
+        self, checkpoint: str, fix: str = "aegis checkpoints list shows the others"
+    ) -> Stored:
+        """Return what is known of a checkpoint from its manifest.
+
+        Args:
+            checkpoint: Its identifier.
+            fix: What to do where it does not belong to the composition.
+        """
+        try:
+            manifest = self.checkpoints.manifest(checkpoint)
+        except ModelError as error:
+            problems = tuple(problem._replace(fix=fix) for problem in error.problems)
+            return Stored(checkpoint, PLUGIN_API, problems=problems, fix=fix)
+        return Stored(checkpoint, PLUGIN_API, manifest, fix=fix)
+
+    def _is_whole(self, checkpoint: str | None) -> bool:
+        if checkpoint is None:
+            return True
+        return not self.stored(checkpoint).problems
+
+    def check(self, *, fresh: bool = False) -> Report:
+        """Return what the contract check finds.
+
+        Args:
+            fresh: Whether a new run is about to begin, in which the configured weights decide.
+        """
+        return check(self.composition, None if fresh else self.serving())
 
     def plugin_problems(self) -> list[Problem]:
         """Return what went wrong with enabled plugins."""
@@ -57,9 +108,9 @@ class Project:
             for problem in plugin.error.problems
         ]
 
-    def refuse_if_broken(self) -> None:
-        """Raise `ContractError` with everything that the contract check finds."""
-        report = self.check()
+    def refuse_if_broken(self, *, fresh: bool = False) -> None:
+        """Raise `ContractError` with everything that the contract check finds; as `check`."""
+        report = self.check(fresh=fresh)
         if report.problems:
             raise ContractError(report.problems)
 
@@ -91,6 +142,12 @@ def load(
     components = [provided.component for provided in host.components()]
     config = load_config(source, components, lenient=broken)
     return Project(source, host, config, compose(host, config, profile))
+
+
+def way_back(checkpoint: str | None) -> str:
+    """Return the command that takes a promotion back, and what decides after it."""
+    goes_to = "the configured weights" if checkpoint is None else f"checkpoint {checkpoint}"
+    return f"aegis checkpoints rollback (goes back to {goes_to}, the last good one)"
 
 
 def run_folder(file: Path) -> Path:

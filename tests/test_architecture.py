@@ -18,10 +18,10 @@ ALLOWED = {
     "contracts": {"errors"},
     "config": {"errors", "contracts"},
     "host": {"errors", "contracts", "config", "hookspecs", "builtin"},
-    "project": {"errors", "contracts", "config", "host", "checkpoints"},
+    "project": {"errors", "contracts", "config", "host", "hookspecs", "store", "checkpoints"},
     "store": {"errors", "contracts"},
     "knowledge": {"contracts", "store"},
-    "checkpoints": {"errors", "contracts", "config", "store"},
+    "checkpoints": {"errors", "contracts", "config", "store", "neural"},
     "evaluation": {"errors", "contracts", "exploration"},
     "learning": {
         "errors",

@@ -13,13 +13,15 @@ from aegis.agent.calling import GRACE, InterruptibleCaller
 from aegis.agent.clock import SystemClock
 from aegis.agent.inbox import Inbox
 from aegis.agent.loop import Listener, Loop, Policy, Stage
+from aegis.agent.promotion import KINDS
 from aegis.agent.proposals import ActiveTool
 from aegis.agent.research import Services
 from aegis.agent.stages import Life, Seeded
+from aegis.agent.weights import Weights
 from aegis.agent.worker import Workers
 from aegis.contracts.component import Runtime
 from aegis.exploration import Exploration
-from aegis.host.building import build, build_engine
+from aegis.host.building import build
 from aegis.host.composition import Chosen
 from aegis.knowledge.calls import State
 from aegis.knowledge.goals import Goals
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from aegis.agent.clock import Clock
     from aegis.contracts.experience import Experience, Origin
     from aegis.contracts.outcome import StepResult
-    from aegis.contracts.roles import Engine
     from aegis.store.ledger import Ledger
 
 LIFE: Final = "research"
@@ -55,9 +56,9 @@ class Agent:
         self._loop: Loop | None = None
         self._steps = 0
 
-    def attach(self, loop: Loop, run: str, engine: Engine, workers: Workers) -> None:
+    def attach(self, loop: Loop, run: str, weights: Weights, workers: Workers) -> None:
         """Give the agent what it runs with (`assemble` does)."""
-        self._loop, self._run_id, self._engine, self._workers = loop, run, engine, workers
+        self._loop, self._run_id, self._weights, self._workers = loop, run, weights, workers
         counts = self.ledger.counts()
         self._began = self.ledger.last_step()
         self._experiences, self._rewards = counts.experiences, counts.reward_sum
@@ -104,12 +105,14 @@ class Agent:
 
     def describe(self) -> str:
         """Return one line: what decides, and since when."""
-        capabilities = self._engine.capabilities
+        capabilities = self._weights.engine.capabilities
         size = f", {capabilities.parameters:,} weights" if capabilities.parameters else ""
+        checkpoint = self._weights.checkpoint
+        promoted = "" if checkpoint is None else f", checkpoint {checkpoint}"
         since = f"goes on after step {self._began}" if self._began else "begins"
         composition = self.project.composition
         engine = composition.engine.component.name
-        return f'profile "{composition.profile}" (engine {engine}{size}) {since}'
+        return f'profile "{composition.profile}" (engine {engine}{size}{promoted}) {since}'
 
     def summary(self) -> dict[str, Any]:
         """Return the counts that `aegis run --json` prints."""
@@ -121,9 +124,9 @@ class Agent:
             "knowledge": Items(self.ledger.connection).count(),
             "goals_completed": Goals(self.ledger.connection).completed(),
             "reward_mean": self._rewards / self._experiences if self._experiences else 0.0,
-            "checkpoint": self._engine.capabilities.weights,
+            "checkpoint": self._weights.name,
             "trained": 0,
-            "promoted": 0,
+            "promoted": self._weights.promoted,
         }
 
     def close(self) -> None:
@@ -168,7 +171,7 @@ def assemble(
         listener: Who is told what happens.
         clock: The time; tests inject their own.
     """
-    project.refuse_if_broken()
+    project.refuse_if_broken(fresh=fresh)
     clock = clock or SystemClock()
     folder = project.run_folder
     if fresh:
@@ -208,11 +211,12 @@ def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock:
         chosen.component.name: ActiveTool(build(chosen, runtime), chosen.plugin)
         for chosen in composition.tools
     }
-    engine = build_engine(composition, runtime)
-    stack.callback(engine.close)
+    listener = _with_events(listener, project)
+    weights = Weights(project, runtime, ledger, listener.notice)
+    stack.callback(weights.close)
     exploration = settings.agent.exploration
     policy = Policy(
-        engine,
+        weights.engine,
         composition.engine.component.name,
         Exploration(exploration.epsilon, exploration.temperature),
         seed,
@@ -224,11 +228,11 @@ def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock:
         caller=caller,
         settings=settings.agent,
         clock=clock,
-        writes_text=engine.capabilities.writes_text,
+        writes_text=weights.engine.capabilities.writes_text,
         notify=listener.notice,
     )
     ledger.begin_run(run, composition.profile, seed)
-    inbox = Inbox(project.run_folder, ledger)
+    inbox = Inbox(project.run_folder, ledger, dict.fromkeys(KINDS, weights.apply))
     life = _life(project, runtime, services)
     loop = Loop(
         ledger,
@@ -237,10 +241,11 @@ def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock:
         (lambda: _practice(project, runtime)) if _practises(project) else None,
         run=run,
         clock=clock,
-        listener=_with_events(listener, project),
+        listener=listener,
         between=lambda: inbox.apply(clock.now()),
     )
-    agent.attach(loop, run, engine, workers)
+    weights.serve_in(loop)
+    agent.attach(loop, run, weights, workers)
 
 
 def _identity(ledger: Ledger, seed: int) -> tuple[str, int]:

@@ -147,6 +147,7 @@ class Loop:
         run: Identifier of the run.
         clock: The time.
         listener: Who is told.
+        between: Called before every decision: requests from outside are applied there.
     """
 
     def __init__(
@@ -178,6 +179,10 @@ class Loop:
     def stopping(self) -> bool:
         """Whether the loop was asked to end."""
         return self._stop.is_set()
+
+    def serve(self, engine: Engine) -> None:
+        """Let another engine decide from the next decision on; call it between steps only."""
+        self._policy = evolve(self._policy, engine=engine)
 
     def run(self, steps: int | None = None) -> Iterator[Experience]:
         """Yield each step once it is complete in the ledger.

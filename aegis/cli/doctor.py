@@ -1,4 +1,4 @@
-"""``aegis doctor``: the machine, the versions, the ledger."""
+"""``aegis doctor``: the machine, the versions, the ledger, the checkpoints."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class Finding(NamedTuple):
     message: str
 
 
-@click.command(help="Examine the machine, the versions, the configuration and the ledger.")
+@click.command(help="Examine machine, versions, configuration, ledger and checkpoints.")
 def _doctor() -> int:
     call = invocation()
     findings = [*_machine(), *_versions(), *_project(call), *_ledger(call)]
+    findings += _checkpoints(call)
     ok = not any(finding.level == "error" for finding in findings)
 
     def say() -> None:
@@ -96,6 +97,54 @@ def _ledger(call: Invocation) -> Iterator[Finding]:
     if pending is not None:
         message = f"step {pending.step} was decided and not finished; aegis run does it first"
         yield Finding("ok", "ledger", message)
+
+
+def _checkpoints(call: Invocation) -> Iterator[Finding]:
+    from aegis.checkpoints.folder import Checkpoints
+    from aegis.project import run_folder
+
+    folder = run_folder(call.file)
+    store = Checkpoints(folder)
+    whole: set[str] = set()
+    for checkpoint in store.all():
+        try:
+            store.verified(checkpoint)
+            whole.add(checkpoint)
+        except AegisError as error:
+            for problem in error.problems:
+                yield Finding("error", "checkpoints", f"{problem.message} ({problem.where})")
+        try:
+            store.facts(checkpoint)
+        except AegisError as error:
+            yield Finding("warning", "checkpoints", error.problems[0].message)
+    if store.all() and len(whole) == len(store.all()):
+        yield Finding("ok", "checkpoints", f"{len(whole)} checkpoints, every byte right")
+    yield from _served(folder, whole)
+
+
+def _served(folder: Path, whole: set[str]) -> Iterator[Finding]:
+    """Say which checkpoint decides for each profile, and where to go back to from a bad one."""
+    from aegis.checkpoints.serving import history
+    from aegis.store.promotions import current, earlier
+
+    try:
+        rows = history(folder)
+    except AegisError as error:
+        yield Finding("error", "promotions", error.problems[0].message)
+        return
+    for profile in dict.fromkeys(row.profile for row in rows):
+        decides = current(rows, profile)
+        if decides is None or decides in whole:
+            named = "the configured weights" if decides is None else f"checkpoint {decides}"
+            yield Finding("ok", "promotions", f'profile "{profile}": {named}')
+            continue
+        good = next(one for one in earlier(rows, profile) if one is None or one in whole)
+        named = "the configured weights" if good is None else f"checkpoint {good}"
+        message = (
+            f'profile "{profile}" decides with checkpoint {decides}, which cannot be served; the '
+            f"last good one: {named} (aegis checkpoints rollback --profile {profile})"
+        )
+        yield Finding("error", "promotions", message)
 
 
 def _disk(folder: Path) -> Iterator[Finding]:

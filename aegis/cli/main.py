@@ -26,6 +26,8 @@ VERBS: Final = {
     "knowledge": "Show or search what the agent learned.",
     "tell": "Tell the agent a fact, or give it a goal.",
     "log": "Show what was decided, among what, and how it went.",
+    "train": "Train new weights and compare them with the old ones.",
+    "checkpoints": "List, show and compare trained weights; choose which decide.",
     "data": "Count, import and export experience.",
     "plugins": "List, enable and disable plugins.",
     "model": "List and fetch models.",

@@ -29,7 +29,7 @@ def _run(steps: int | None, profile: str | None, fresh: bool, safe: bool) -> int
 
     call = invocation()
     project = call.project("rules" if safe and profile is None else profile, safe=safe)
-    project.refuse_if_broken()
+    project.refuse_if_broken(fresh=fresh)
     screen = display(call)
     with screen, assemble(project, fresh=fresh, listener=screen.listener) as agent:
         screen.begin(agent)

@@ -23,6 +23,7 @@ def _status() -> None:
 
 
 def _facts(ledger: Ledger) -> dict[str, Any]:
+    from aegis.checkpoints.promoting import Promotions
     from aegis.knowledge.gaps import Gaps
     from aegis.knowledge.goals import Goals
     from aegis.knowledge.items import Items
@@ -30,7 +31,8 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
     goals = Goals(ledger.connection)
     counts = ledger.counts()
     active = goals.active()
-    recent = ledger.recent(1)
+    recent, run = ledger.recent(1), ledger.last_run()
+    decides = None if run is None else Promotions(ledger.connection).current(run.profile)
     gaps_open, gaps_closed = Gaps(ledger.connection).counts()
     return {
         "experiences": counts.experiences,
@@ -46,7 +48,9 @@ def _facts(ledger: Ledger) -> dict[str, Any]:
         },
         "gaps": {"open": gaps_open, "closed": gaps_closed},
         "phase": "collecting",
-        "checkpoint": recent[-1].decision.checkpoint if recent else None,
+        "profile": None if run is None else run.profile,
+        "checkpoint": decides or (recent[-1].decision.checkpoint if recent else None),
+        "promoted": decides is not None,
         "pending": [],
         "bytes_per_step": round(ledger.bytes_per_step().content),
     }
@@ -62,7 +66,13 @@ def _say(facts: dict[str, Any]) -> None:
     if goals["active"]:
         click.echo(f"now        {goals['active']} ({goals['progress']:.0%} covered)")
     click.echo(f"gaps       {facts['gaps']['open']} open, {facts['gaps']['closed']} closed")
-    click.echo(f"weights    {facts['checkpoint'] or 'none'}")
+    click.echo(f"weights    {_weights(facts)}")
+
+
+def _weights(facts: dict[str, Any]) -> str:
+    if facts["promoted"]:
+        return f"checkpoint {facts['checkpoint']} (profile {facts['profile']})"
+    return f"{facts['checkpoint']} (as configured)" if facts["checkpoint"] else "none"
 
 
 command = shared_options(_status)

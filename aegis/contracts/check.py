@@ -14,12 +14,13 @@ from attrs import frozen
 
 from aegis.contracts import rules
 from aegis.contracts.facts import Facts, stated
+from aegis.contracts.weights import weights_belong
 from aegis.errors import ContractError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from aegis.contracts.facts import Finding
+    from aegis.contracts.facts import Finding, Stored
     from aegis.host.composition import Composition
 
     Rule = Callable[[Facts], Iterable[Finding]]
@@ -28,6 +29,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rules.tokenizer_fits,
     rules.tokenizer_is_the_trained_one,
     rules.context_holds_the_view,
+    weights_belong,
     rules.trainers_accept_the_engine,
     rules.adapter_targets_exist,
     rules.text_slots_are_filled,
@@ -83,20 +85,35 @@ class Report:
             raise ContractError(self.problems)
 
 
-def check(composition: Composition) -> Report:
-    """Verify a whole composition from what its components say, without building any."""
+def check(composition: Composition, stored: Stored | None = None) -> Report:
+    """Verify a whole composition from what its components say, without building any.
+
+    Args:
+        composition: What is checked.
+        stored: The checkpoint that decides, or None.
+    """
     described = composition.describe_all()
-    facts = Facts(composition, described.capabilities, described.failed)
+    facts = Facts(composition, described.capabilities, described.failed, stored)
     return _report(facts, described.problems)
 
 
-def verify_built(composition: Composition, built: Mapping[str, Any]) -> Report:
+def check_weights(composition: Composition, stored: Stored) -> Report:
+    """Verify only that a checkpoint belongs to the engine of a composition."""
+    described = composition.describe_all()
+    facts = Facts(composition, described.capabilities, described.failed, stored)
+    return _report(facts, (), rules_applied=(weights_belong,))
+
+
+def verify_built(
+    composition: Composition, built: Mapping[str, Any], stored: Stored | None = None
+) -> Report:
     """Verify what was built: that it is what was described, and what was unknown before.
 
     Args:
         composition: What it was built from.
         built: Objects by path (``engine``, ``engine.tokenizer``, ...); paths that are left out
             count as described.
+        stored: The checkpoint that it was built from, or None.
     """
     described = composition.describe_all()
     told = {
@@ -105,7 +122,12 @@ def verify_built(composition: Composition, built: Mapping[str, Any]) -> Report:
         if chosen.path in built
     }
     known = {path: facts for path, facts in told.items() if facts is not None}
-    facts = Facts(composition, {**described.capabilities, **known}, described.failed - known.keys())
+    facts = Facts(
+        composition,
+        {**described.capabilities, **known},
+        described.failed - known.keys(),
+        stored,
+    )
     problems = [
         problem
         for chosen in composition.walk()
@@ -117,10 +139,12 @@ def verify_built(composition: Composition, built: Mapping[str, Any]) -> Report:
     return _report(facts, problems)
 
 
-def _report(facts: Facts, problems: Iterable[Problem]) -> Report:
+def _report(
+    facts: Facts, problems: Iterable[Problem], rules_applied: Iterable[Rule] = RULES
+) -> Report:
     found = [*problems]
     unverified: list[str] = []
-    for rule in RULES:
+    for rule in rules_applied:
         for finding in rule(facts):
             if isinstance(finding, Problem):
                 found.append(finding)
@@ -136,3 +160,8 @@ def _shown(facts: Facts) -> Iterable[Fact]:
         for chosen in reversed(list(root.walk())):
             said = stated(facts.of(chosen))
             yield Fact(chosen.path, chosen.label, chosen.plugin.origin, said)
+        if root.path == "engine" and facts.stored is not None:
+            stored = facts.stored
+            yield Fact(
+                "engine.weights", f"checkpoint {stored.checkpoint}", stored.origin, stored.made
+            )

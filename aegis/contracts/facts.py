@@ -4,18 +4,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import fields, frozen
+from attrs import field, fields, frozen
 
 from aegis.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from aegis.checkpoints.manifest import Manifest
     from aegis.contracts.capabilities import Capabilities
     from aegis.host.composition import Chosen, Composition
 
 Finding = Problem | str
 """What a rule returns: a problem, or one sentence about a fact that is not known yet."""
+
+
+@frozen
+class Stored:
+    """A checkpoint that would decide, as far as its manifest tells.
+
+    Attributes:
+        checkpoint: Its identifier.
+        plugin_api: Version of the plugin interface that the host has.
+        manifest: What it says of itself; None where that cannot be read.
+        problems: Why it cannot be read.
+        fix: What to do where it does not belong to the composition.
+    """
+
+    checkpoint: str
+    plugin_api: int
+    manifest: Manifest | None = None
+    problems: tuple[Problem, ...] = ()
+    fix: str = field(default="aegis checkpoints list shows the others")
+
+    @property
+    def origin(self) -> str:
+        """Distribution and version that it was made with, as messages show them."""
+        said = self.manifest
+        return "unknown" if said is None else f"{said.distribution} {said.version}".rstrip()
+
+    @property
+    def made(self) -> str:
+        """What made it, in one line."""
+        if self.manifest is None:
+            return ""
+        trained = self.manifest.dataset.get("examples")
+        return f"made by {self.manifest.trainer}" + (
+            f" from {trained} examples" if isinstance(trained, int) else ""
+        )
 
 
 @frozen
@@ -26,11 +62,13 @@ class Facts:
         composition: What is checked.
         capabilities: What components say, by path; one that has nothing to say is not there.
         failed: Paths of components that could not say anything, which is a problem already.
+        stored: The checkpoint that decides; None for the weights of the configuration.
     """
 
     composition: Composition
     capabilities: Mapping[str, Capabilities]
     failed: frozenset[str] = frozenset()
+    stored: Stored | None = None
 
     def of(self, chosen: Chosen) -> Capabilities | None:
         """Return what a component says, or None."""

@@ -1,7 +1,7 @@
 """The tables of the ledger's database, as SQLAlchemy Core describes them.
 
-One database holds what happened (runs, episodes, steps) and what the agent knows (goals,
-knowledge, gaps, calls, state), so that one commit covers both. All tables are STRICT:
+One database holds what happened (runs, episodes, steps, promotions) and what the agent knows
+(goals, knowledge, gaps, calls, state), so that one commit covers both. All tables are STRICT:
 SQLite then refuses a value of the wrong type instead of keeping it.
 
 The order of the columns of ``steps`` matters: the short ones come first, so that a scan over
@@ -28,7 +28,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration. A ledger whose version differs is migrated when it is opened to write."""
 
 ORIGINS: Final = ("own", "practice", "teacher", "import")
@@ -129,6 +129,22 @@ steps = Table(
     CheckConstraint("length(engine_logp) = length(behaviour_logp)"),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # keeps the highest number ever given: a cut tail is noticed
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("profile", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("checkpoint", Text),  # none: the weights of the configuration
+    Column("previous", Text),
+    Column("why", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
 )
 
 goals = Table(

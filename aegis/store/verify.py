@@ -13,20 +13,20 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from aegis.errors import StoreError
-from aegis.store import reading, rows
+from aegis.store import promotions, reading, rows, tables
 from aegis.store.runs import digest
 from aegis.store.tables import episodes, runs, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection, RowMapping, Table
 
 
 def findings(connection: Connection) -> list[str]:
     """Return one sentence for each thing that is wrong; none where the ledger is whole."""
     found: list[str] = []
-    for look in (_file, _references, _runs, _steps):
+    for look in (_file, _references, _runs, _steps, _promotions):
         try:
             found += look(connection)
         except (DBAPIError, StoreError) as error:
@@ -85,16 +85,26 @@ def step_digest(row: RowMapping, previous: str) -> str:
 
 def _tail(connection: Connection, expected: int) -> Iterator[str]:
     """Compare with the highest number that was ever given, and with open intents."""
-    highest = connection.exec_driver_sql(
-        "SELECT seq FROM sqlite_sequence WHERE name = 'steps'"
-    ).scalar()
-    if (highest or 0) >= expected:
+    highest = _highest_ever(connection, steps)
+    if highest >= expected:
         yield f"steps {expected} to {highest} are missing at the end"
     unsettled = connection.execute(
         select(steps.c.id).where(steps.c.status.is_(None), steps.c.id < expected - 1)
     ).scalars()
     for number in unsettled:
         yield f"step {number} has no result although later steps exist"
+
+
+def _promotions(connection: Connection) -> Iterator[str]:
+    query = select(tables.promotions).order_by(tables.promotions.c.id)
+    found = [dict(row) for row in connection.execute(query).mappings()]
+    yield from promotions.findings(found, _highest_ever(connection, tables.promotions))
+
+
+def _highest_ever(connection: Connection, table: Table) -> int:
+    """Return the highest number that a row of a table ever had, 0 where there was none."""
+    query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+    return connection.exec_driver_sql(query, (table.name,)).scalar() or 0
 
 
 def _first_line(error: Exception) -> str:

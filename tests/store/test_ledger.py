@@ -528,3 +528,15 @@ def test_whatever_can_be_decided_is_read_back(tmp_path_factory, steps_of, data):
 def test_a_view_cut_into_lines_is_put_together_again(view):
     assert rows.view_text(rows.view_lines(view.render())) == view.render()
     assert all("\n" not in line for line in rows.view_lines(view.render()))
+
+
+@pytest.mark.parametrize("kept", [4096, 3])
+def test_what_several_steps_offer_is_one_object_and_none_is_mixed_up(
+    ledger, steps_of, monkeypatch, kept
+):
+    monkeypatch.setattr("aegis.store.reading._ACTIONS", kept)
+    steps_of.write(ledger, 1, 10)
+    found = list(ledger.experiences())
+    assert [step.decision for step in found] == [steps_of.make(n).decision for n in range(1, 11)]
+    first, second = (step.decision.candidates for step in found[:2])
+    assert (first[2] is second[1]) == (kept == 4096)
