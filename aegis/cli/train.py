@@ -53,11 +53,11 @@ def _train(profile: str | None, epochs: int | None, no_judge: bool, **options: A
     call = invocation()
     project = _project(call, profile, options["phase"], epochs)
     screen = display(call)
-    with Training(project, judge=not no_judge, listener=screen.listener, **options) as training:
-        with screen, _interruptible(training):
-            training.start()
-            while (outcome := training.poll()) is None:
-                pass
+    options |= {"judge": not no_judge, "listener": screen.listener}
+    with Training(project, **options) as training, screen, _interruptible(training):
+        training.start()
+        while (outcome := training.poll()) is None:
+            pass
     call.answer(outcome.to_json(), lambda: click.echo(report(call, outcome)))
     return _code(call, outcome, stopped=training.stopping)
 

@@ -138,7 +138,9 @@ def _checked(result: Any, context: TrainingContext) -> dict[str, Any]:
         known = ", ".join(STOPPED_BECAUSE)
         raise TypeError(f"stopped_because is {result.stopped_because!r}, none of {known}")
     if result.stopped_because == "diverged":
-        raise _diverged("the trainer stopped because the training diverged")
+        step = result.metrics.get("diverged_at_step")
+        at = f" at step {step:.0f}" if step is not None else ""
+        raise _diverged(f"the training diverged{at}")
     if Path(result.directory).resolve() != context.directory.resolve():
         raise TypeError(f"the result is not in the folder that was given, {context.directory}")
     metrics = _numbers(result.metrics)

@@ -6,6 +6,7 @@ Names are imported when they are first used: reading a safetensors header needs 
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from aegis.neural.torch_engine import ChoiceItem as ChoiceItem
     from aegis.neural.torch_engine import TextItem as TextItem
     from aegis.neural.torch_engine import TorchEngine as TorchEngine
+
+# Read when torch is loaded. Threads that wait must not spin: an agent that decides and a training
+# beside it share the cores, and with spinning both come to a standstill.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME: Final = {
     "device": ("select_device", "use_threads"),
