@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _CHUNK: Final = 1 << 16
 _TAIL: Final = 8 << 10
@@ -29,13 +29,21 @@ class Process:
         command: Program and arguments.
         cwd: Folder that it runs in.
         line_limit: Bytes that a line of its messages may have.
+        environment: Variables that it gets beside those of this process.
     """
 
-    def __init__(self, command: Sequence[str], cwd: str, line_limit: int) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        cwd: str,
+        line_limit: int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._line_limit = line_limit
         self._child = subprocess.Popen(  # noqa: S603 - the command is the host's own
             list(command),
             cwd=cwd,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -194,7 +194,12 @@ class Training:
         self._stage = "training"
 
     def _start(self, module: str, file: Path, what: str) -> None:
-        self._child = Supervised(module, file, self._project.folder, self._limits, what)
+        from aegis.store.lock import RunLock
+
+        beside_an_agent = RunLock(self._project.run_folder).holder() is not None
+        self._child = Supervised(
+            module, file, self._project.folder, self._limits, what, yielding=beside_an_agent
+        )
 
     # Going on
 

@@ -56,14 +56,24 @@ class Supervised:
         project: Folder that it runs in.
         limits: What it may take.
         what: What it does, for messages: ``the training``.
+        yielding: Whether it shares the machine with an agent that decides. Its threads then sleep
+            while they wait, which costs it time of its own and the agent none.
     """
 
     def __init__(
-        self, module: str, job_file: Path, project: Path, limits: Limits, what: str
+        self,
+        module: str,
+        job_file: Path,
+        project: Path,
+        limits: Limits,
+        what: str,
+        *,
+        yielding: bool = False,
     ) -> None:
         command = [sys.executable, "-P", "-m", module, str(job_file)]
         self._limits, self._what = limits, what
-        self._process = Process(command, str(project), _LINE_LIMIT)
+        environment = {"OMP_WAIT_POLICY": "PASSIVE"} if yielding else {}
+        self._process = Process(command, str(project), _LINE_LIMIT, environment)
         self._began = self._heard = time.monotonic()
         self._looked = 0.0
         self._kill_at: float | None = None

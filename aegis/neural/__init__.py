@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from aegis.neural.torch_engine import TextItem as TextItem
     from aegis.neural.torch_engine import TorchEngine as TorchEngine
 
-# Read when torch is loaded. Threads that wait must not spin: an agent that decides and a training
-# beside it share the cores, and with spinning both come to a standstill.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when torch is loaded: how often a thread looks again before it sleeps while it waits for
+# others (GNU OpenMP). By default it looks 300,000 times, and then processes that share the cores,
+# such as an agent and a training beside it, come to a standstill.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOME: Final = {
     "device": ("select_device", "use_threads"),

@@ -322,7 +322,7 @@ def test_the_shipped_file_is_right_as_it_stands(root, components):
     assert config.settings.plugins.enabled == ("gpt2-lora", "arxiv")
     written = {row.section.split(".")[0] for row in config.shown() if row.where != "default"}
     assert written == {
-        "", "agent", "plugins", "profiles", "engine", "learning", "approvals", "runtime"
+        "", "agent", "plugins", "profiles", "engine", "learning", "runtime"
     }  # fmt: skip
 
 

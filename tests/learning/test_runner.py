@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from aegis.learning.progress import Listener
 from aegis.learning.runner import Training, train
 from aegis.project import load
 from aegis.store.ledger import Ledger
+from aegis.store.lock import RunLock
 from aegis.store.owning import owning
 
 ROOMY = Limits(seconds=60, memory_mb=4000, grace=20)
@@ -328,7 +330,8 @@ def test_a_trainer_that_prints_without_end_does_not_stop_the_clock(project):
 
 def test_a_copy_that_a_trainer_has_forked_answers_nothing(project):
     outcome = run(project(fault="forked-copy", epochs=1))
-    assert outcome.status == "finished"
+    assert outcome.status == "finished", outcome.error
+    assert outcome.examples > 0  # the copy's result says 0
 
 
 def test_memory_above_the_limit_ends_the_training(project):
@@ -564,3 +567,20 @@ def test_a_comparison_that_fails_keeps_the_candidate(project, monkeypatch):
     assert outcome.status == "finished"
     assert outcome.error.problems[0].code == "no-court"
     assert outcome.checkpoint is not None
+
+
+@pytest.mark.parametrize(("held", "policy"), [(True, "PASSIVE"), (False, None)])
+def test_beside_an_agent_the_childs_threads_sleep_while_they_wait(
+    project, monkeypatch, held, policy
+):
+    """Otherwise threads of both processes spin on the same cores and neither gets anywhere."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    loaded = project(epochs=1, pause=0.05)
+    with contextlib.ExitStack() as stack:
+        if held:
+            stack.enter_context(RunLock(loaded.run_folder))
+        training = stack.enter_context(Training(loaded, judge=False))
+        training.start()
+        child = psutil.Process(training._child.pid)
+        assert child.environ().get("OMP_WAIT_POLICY") == policy
+        training.kill()

@@ -1,4 +1,4 @@
-"""Threads of torch wait without spinning, so that several processes may share the cores."""
+"""Threads of torch do not spin for long while they wait, so that processes may share the cores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import importlib.abc, os, sys
 class Spy(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "torch":
-            print(os.environ.get("OMP_WAIT_POLICY"))
+            print(os.environ.get("OMP_WAIT_POLICY"), os.environ.get("GOMP_SPINCOUNT"))
             raise SystemExit
         return None
 
@@ -23,11 +23,19 @@ import aegis.neural.device
 """
 
 
-@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_the_policy_is_set_before_torch_is_loaded_unless_a_person_has_set_it(given, found):
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    if given is not None:
-        environment["OMP_WAIT_POLICY"] = given
+NAMES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({}, "None 10000"),
+        ({"GOMP_SPINCOUNT": "7"}, "None 7"),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, "PASSIVE None"),
+    ],
+)
+def test_it_is_settled_before_torch_is_loaded_unless_a_person_has_done_so(given, found):
+    environment = {k: v for k, v in os.environ.items() if k not in NAMES} | given
     done = subprocess.run(
         [sys.executable, "-c", SPY], env=environment, capture_output=True, text=True, check=True
     )
