@@ -246,9 +246,12 @@ def put_in_charge(ledger: Ledger, project: Project, found: Target, now: str) -> 
 def answer(found: Target | None, request: Request, step: int) -> dict[str, Any]:
     """Return what is told of a request: a sentence, and the figures that are in it."""
     if found is None:
-        said = f"{_decides(request.checkpoint)} already"
+        said = f'{_decides(request.checkpoint)} for profile "{request.profile}" already'
         return {"answer": said, "checkpoint": request.checkpoint, "changed": False, "step": step}
-    said = f"{_decides(found.checkpoint)} from step {step} on; before: {named(found.previous)}"
+    said = (
+        f'{_decides(found.checkpoint)} for profile "{request.profile}" from step {step} on; '
+        f"before: {named(found.previous)}"
+    )
     passed = [f"passed over: {text}" for text in found.skipped]
     return {
         "answer": "\n".join([said, *passed]),

@@ -50,8 +50,8 @@ def _interruptible(agent: Agent) -> Iterator[None]:
         if agent.stopping:
             signal.signal(signum, signal.SIG_DFL)
             raise KeyboardInterrupt
+        agent.stop()  # before a word of it: the next signal may come at any time
         print("\nending after this step; once more to end at once", file=sys.stderr)
-        agent.stop()
 
     before: dict[int, Any] = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -98,8 +98,8 @@ def _interruptible(training: Training) -> Iterator[None]:
         if training.stopping:
             signal.signal(signum, signal.SIG_DFL)
             raise KeyboardInterrupt
+        training.stop()  # before a word of it: the next signal may come at any time
         print("\nsaving what was learned so far; once more to end at once", file=sys.stderr)
-        training.stop()
 
     before: dict[int, Any] = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -167,12 +167,13 @@ def report(call: Invocation, outcome: Outcome) -> str:
         return f"{outcome.status}: no new weights; those that decide now go on deciding"
     folder = "" if str(call.directory) == "." else f" -C {call.directory}"
     place = outcome.job.parent.parent / "checkpoints" / outcome.checkpoint
+    promote = f"aegis{folder} checkpoints promote {outcome.checkpoint} --profile {outcome.profile}"
     chart = draw(outcome.curve)
     lines = [
         _summary(outcome),
         table(outcome.comparison),
         f"candidate {outcome.checkpoint} lies in {place}",
-        f"let it decide: aegis{folder} checkpoints promote {outcome.checkpoint}",
+        f"let it decide: {promote}",
     ]
     return "\n".join([chart, "", *lines] if chart else lines)
 

@@ -200,7 +200,8 @@ def test_promoted_weights_decide_in_the_next_run(project, file, make):
     told = decide(project, checkpoint)
     assert (
         told["answer"]
-        == f"checkpoint {checkpoint} decides from step 1 on; before: the configured weights"
+        == f'checkpoint {checkpoint} decides for profile "{project.composition.profile}" '
+        "from step 1 on; before: the configured weights"
     )
     with assemble(load(file)) as agent:
         steps = list(agent.run(7))

@@ -70,7 +70,7 @@ def test_promote_run_and_rollback(aegis, trainable, trained):
     assert check.code == 0 and f"checkpoint {trained[0]}" in check.out
     assert aegis_here("log", "--step", 122, "--json").json["checkpoint"] == trained[0]
     said = aegis_here("checkpoints", "rollback")
-    assert said.code == 0 and "the configured weights decide from step 124 on" in said.out
+    assert said.code == 0 and "the configured weights decide for profile" in said.out
     assert aegis_here("run", "--steps", 1, "--json").json["checkpoint"] is None
     said = aegis_here("checkpoints", "rollback")
     assert said.code == 2 and "error[nothing-before]" in said.err
