@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from aegis.cli.interruption import interruptible
 from aegis.cli.invocation import Invocation, invocation, shared_options
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-    from aegis.agent.assembly import Agent
 
 
 @click.command(help="Run the agent; it goes on where it stopped. Ctrl-C ends it cleanly.")
@@ -33,32 +25,13 @@ def _run(steps: int | None, profile: str | None, fresh: bool, safe: bool) -> int
     screen = display(call)
     with screen, assemble(project, fresh=fresh, listener=screen.listener) as agent:
         screen.begin(agent)
-        with _interruptible(agent):
+        with interruptible(agent, "ending after this step"):
             for _ in agent.run(steps):
                 pass
         facts = agent.summary()
         screen.end(agent)
     call.answer(facts, lambda: _say(call, facts, agent.reason))
     return 130 if agent.reason == "interrupted" else 0
-
-
-@contextlib.contextmanager
-def _interruptible(agent: Agent) -> Iterator[None]:
-    """End the agent cleanly on the first signal, at once on the second."""
-
-    def handle(signum: int, _: FrameType | None) -> None:
-        if agent.stopping:
-            signal.signal(signum, signal.SIG_DFL)
-            raise KeyboardInterrupt
-        agent.stop()  # before a word of it: the next signal may come at any time
-        print("\nending after this step; once more to end at once", file=sys.stderr)
-
-    before: dict[int, Any] = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(call: Invocation, facts: dict[str, Any], reason: str) -> None:

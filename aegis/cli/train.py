@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from aegis.cli.interruption import interruptible
 from aegis.cli.invocation import Invocation, invocation, shared_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from aegis.learning.outcome import Outcome
-    from aegis.learning.runner import Training
     from aegis.project import Project
 
 
@@ -54,7 +49,11 @@ def _train(profile: str | None, epochs: int | None, no_judge: bool, **options: A
     project = _project(call, profile, options["phase"], epochs)
     screen = display(call)
     options |= {"judge": not no_judge, "listener": screen.listener}
-    with Training(project, **options) as training, screen, _interruptible(training):
+    with (
+        Training(project, **options) as training,
+        screen,
+        interruptible(training, "saving what was learned so far"),
+    ):
         training.start()
         while (outcome := training.poll()) is None:
             pass
@@ -88,25 +87,6 @@ def _code(call: Invocation, outcome: Outcome, *, stopped: bool) -> int:
     if stopped:
         return 130
     return 0 if outcome.error is None else outcome.error.exit_code
-
-
-@contextlib.contextmanager
-def _interruptible(training: Training) -> Iterator[None]:
-    """End the training cleanly on the first signal, at once on the second."""
-
-    def handle(signum: int, _: FrameType | None) -> None:
-        if training.stopping:
-            signal.signal(signum, signal.SIG_DFL)
-            raise KeyboardInterrupt
-        training.stop()  # before a word of it: the next signal may come at any time
-        print("\nsaving what was learned so far; once more to end at once", file=sys.stderr)
-
-    before: dict[int, Any] = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 command = shared_options(_train)
