@@ -9,7 +9,7 @@ STAMP := $(VENV)/.made
 PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-gpt2-lora/src
 
-.PHONY: help setup run test test-faults lint bench docs dist clean
+.PHONY: help setup run test lint bench docs dist clean
 
 help:
 	@echo 'make setup    virtual environment in .venv, with everything'
@@ -42,6 +42,7 @@ lint: setup
 
 bench: setup
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for part in decision training; do echo "== $$part on 2 threads"; $(BIN)/python benchmarks/$$part.py --threads 2 || exit 1; done
 
 docs: setup
 	@$(BIN)/python -m pytest -q tests/docs

@@ -22,7 +22,6 @@ import argparse
 import itertools
 import json
 import os
-import random
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,24 +32,20 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as aegis.neural has it
 import torch
 from attrs import define, field
 from measuring.decision_ways import Decision, Ours, Transformers, pair
+from measuring.practice import decisions
 from measuring.stopwatch import PeakMemory, Sample, machine, timed, typical
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from aegis.contracts.action import Action
 from aegis.contracts.component import Runtime
-from aegis.evaluation.corpus import read_corpus
-from aegis.evaluation.gym import ResearchGym
-from aegis.evaluation.index import build_index
 from aegis.neural import use_threads
-from aegis.resources import library
 from aegis_gpt2_lora.building import build_engine
 from aegis_gpt2_lora.gpt2 import Gpt2, Shape
 from aegis_gpt2_lora.settings import EngineSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from aegis.contracts.view import View
 
 SHAPES: Final = {
     "124M": Shape(),
@@ -152,19 +147,6 @@ def gym_rows() -> list[Row]:
         Row("views", f"{len(shown)} views one by one", lambda: [engine.score(*i) for i in shown]),
         Row("views", f"{len(shown)} views at once", lambda: engine.score_batch(shown), error=error),
     ]
-
-
-def decisions() -> Iterator[tuple[View, Sequence[Action]]]:
-    """Yield views and candidates of uniformly random practice episodes, forever."""
-    gym = ResearchGym(build_index(read_corpus(library())), split="practice")
-    rng = random.Random(0)  # noqa: S311 - seeded, not secret
-    for seed in itertools.count():
-        view, done = gym.reset(seed), False
-        while not done:
-            candidates = gym.candidates(view)
-            yield view, candidates
-            result = gym.step(rng.choice(candidates))
-            view, done = result.view, result.done
 
 
 def limits(module: Gpt2, threads: int) -> dict[str, float]:

@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import torch
+from measuring.practice import decisions
 
 from aegis.contracts.component import Runtime
-from aegis.evaluation.corpus import read_corpus
-from aegis.evaluation.gym import ResearchGym
-from aegis.evaluation.index import build_index
 from aegis.neural import use_threads
 from aegis_gpt2_lora.building import build_engine
 from aegis_gpt2_lora.encoding import Encoding
@@ -31,12 +28,11 @@ from aegis_gpt2_lora.settings import EngineSettings
 from aegis_gpt2_lora.tokenizer import FolderTokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from aegis.contracts.action import Action
     from aegis.contracts.view import View
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 LONGEST: Final = 64  # tokens of a line; the longest candidate of these views has about 30
 
 
@@ -60,19 +56,6 @@ def main() -> None:
         report(name, exact, same, len(shown))
     chosen = chosen_legal(given.model, shown)
     report("choosing among candidates", chosen, chosen, len(shown))
-
-
-def decisions() -> Iterator[tuple[View, Sequence[Action]]]:
-    """Yield views and candidates of uniformly random practice episodes, forever."""
-    gym = ResearchGym(build_index(read_corpus(ROOT / "data" / "library")), split="practice")
-    rng = random.Random(0)  # noqa: S311 - seeded, not secret
-    for seed in itertools.count():
-        view, done = gym.reset(seed), False
-        while not done:
-            candidates = gym.candidates(view)
-            yield view, candidates
-            result = gym.step(rng.choice(candidates))
-            view, done = result.view, result.done
 
 
 class Writer:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -21,6 +20,7 @@ from attrs import evolve, field, frozen
 
 from aegis.errors import InputError
 from aegis.learning import exchange_jsonl
+from aegis.learning.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,17 +75,13 @@ class Dataset:
         Raises:
             InputError: ``unwritable``.
         """
-        unfinished = file.with_name(file.name + ".part")
         try:
-            with unfinished.open("wb") as stream:
+            with whole_file(file) as stream:
                 total = hashlib.sha256()
                 for line in self._lines():
                     total.update(line)
                     stream.write(line)
                 stream.write(_dumped({"digest": total.hexdigest()}))
-                stream.flush()
-                os.fsync(stream.fileno())
-            unfinished.replace(file)
         except OSError as error:
             raise InputError.of(
                 "unwritable",
@@ -93,8 +89,6 @@ class Dataset:
                 where=str(file),
                 fix="free some space, or name a folder that may be written",
             ) from error
-        finally:
-            unfinished.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, file: Path) -> Self:

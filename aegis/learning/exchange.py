@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
@@ -18,6 +17,7 @@ from aegis.contracts.experience import Decision, Experience
 from aegis.errors import InputError, Problem, StoreError
 from aegis.learning import exchange_jsonl, exchange_v1
 from aegis.learning.exchange_report import ImportReport
+from aegis.learning.whole_file import whole_file
 from aegis.store.reading import Selection
 from aegis.store.runs import IMPORTED, EpisodeRow, RunRow, now
 
@@ -74,17 +74,13 @@ def export_jsonl(
     """
     count = ledger.count(Selection(origin, environment, episode, since))
     selection = Selection(origin, environment, episode, since, limit=count)
-    unfinished = path.with_name(path.name + ".part")
     try:
-        with unfinished.open("w", encoding="ascii", newline="\n") as file:
-            file.write(exchange_jsonl.header(count) + "\n")
+        with whole_file(path) as file:
+            file.write(f"{exchange_jsonl.header(count)}\n".encode("ascii"))
             for done, text in enumerate(_lines(ledger, selection), start=1):
-                file.write(text + "\n")
+                file.write(f"{text}\n".encode("ascii"))
                 if done % _OFTEN == 0 or done == count:
                     progress(done, count)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
     except OSError as error:
         raise InputError.of(
             "unwritable",
@@ -92,8 +88,6 @@ def export_jsonl(
             where=str(path),
             fix="choose a file in a folder that exists and may be written",
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count
 
 

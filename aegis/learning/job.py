@@ -8,7 +8,6 @@ runner and read strictly: a key that is missing, unknown or of another type is a
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path  # noqa: TC003 - resolved when JSON is structured
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -16,6 +15,7 @@ from attrs import field, frozen
 
 from aegis.config.structure import from_json, to_json
 from aegis.errors import InputError
+from aegis.learning.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,9 +164,6 @@ def read_json(file: Path) -> Any:
 
 def write_json(file: Path, data: Any) -> None:
     """Write JSON values so that the file is always whole: the old one or the new one."""
-    unfinished = file.with_name(f"{file.name}.new")
-    with unfinished.open("w", encoding="utf-8") as stream:
-        json.dump(data, stream, allow_nan=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
+    text = json.dumps(data, allow_nan=False, indent=1)
+    with whole_file(file) as stream:
+        stream.write(text.encode("ascii"))

@@ -102,20 +102,12 @@ class JobFolder:
     @property
     def fingerprint(self) -> str | None:
         """The fingerprint of the job, or None where it cannot be read."""
-        try:
-            found = read_json(self.job).get("fingerprint")
-        except (InputError, AttributeError):
-            return None
-        return found if isinstance(found, str) else None
+        return self._asked("fingerprint")
 
     @property
     def profile(self) -> str | None:
         """The profile of the job, or None where it cannot be read."""
-        try:
-            found = read_json(self.job).get("profile")
-        except (InputError, AttributeError):
-            return None
-        return found if isinstance(found, str) else None
+        return self._asked("profile")
 
     def prepare(self) -> None:
         """Make the folders; the one for the result is empty afterwards."""
@@ -157,6 +149,14 @@ class JobFolder:
     def give_up(self) -> None:
         """Close a job that was cut off and is not gone on with."""
         self.end({"status": "given up", "reason": "another training was begun"}, resumable=False)
+
+    def _asked(self, key: str) -> str | None:
+        """Return a word of the job file, or None where it cannot be read."""
+        try:
+            found = read_json(self.job).get(key)
+        except (InputError, AttributeError):
+            return None
+        return found if isinstance(found, str) else None
 
 
 class Jobs:

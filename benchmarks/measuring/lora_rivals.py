@@ -169,8 +169,8 @@ def trl_samples(
     vocabulary = {"<end>": 0, **{str(number): number for number in range(1, 50)}}
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # no annotations
         tokenizer_object=Tokenizer(models.WordLevel(vocabulary, unk_token="<end>")),  # noqa: S106 - no password
-        eos_token="<end>",  # noqa: S106
-        pad_token="<end>",  # noqa: S106
+        eos_token="<end>",  # noqa: S106 - no password
+        pad_token="<end>",  # noqa: S106 - no password
     )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")

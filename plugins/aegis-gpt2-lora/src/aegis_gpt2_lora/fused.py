@@ -55,7 +55,7 @@ class LoraLinear(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: D102 - the class says it
         weight, a, b, kept, low, keep = ctx.saved_tensors
         dlow = (dy @ b).mul_(ctx.scale)  # (T, r)
         db = (low.T @ dy).mul_(ctx.scale).T
@@ -79,7 +79,7 @@ class TanhGelu(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:  # noqa: D102 - the class says it
         if not ctx.needs_input_grad[0]:
             return F.gelu(x, approximate="tanh")
         root = math.sqrt(2 / math.pi)
@@ -96,7 +96,7 @@ class TanhGelu(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: torch.Tensor) -> torch.Tensor:  # noqa: D102
+    def backward(ctx: Any, dy: torch.Tensor) -> torch.Tensor:  # noqa: D102 - the class says it
         slope: torch.Tensor = ctx.saved_tensors[0]
         return dy * slope
 
@@ -109,7 +109,7 @@ class TreeAttention(Function):
     """
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(  # noqa: D102 - the class says it
         ctx: Any, qkv: torch.Tensor, heads: int, units: Sequence[Unit]
     ) -> torch.Tensor:
         width = qkv.shape[1] // 3
@@ -127,7 +127,7 @@ class TreeAttention(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # noqa: D102
+    def backward(ctx: Any, dout: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # noqa: D102 - the class says it
         qkv, *weights = ctx.saved_tensors
         dqkv = torch.zeros_like(qkv)
         dq, dk, dv = (_by_head(part, ctx.heads) for part in dqkv.chunk(3, dim=1))
@@ -152,7 +152,7 @@ class TargetLogProbabilities(Function):
     """
 
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(  # noqa: D102 - the class says it
         ctx: Any,
         hidden: torch.Tensor,
         table: torch.Tensor,
@@ -176,7 +176,7 @@ class TargetLogProbabilities(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:  # noqa: D102
+    def backward(ctx: Any, d: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:  # noqa: D102 - the class says it
         means, table, rows, targets = ctx.saved_tensors
         total = d.new_zeros(len(means)).index_add_(0, rows, d)
         dhidden = means * -total[:, None]
