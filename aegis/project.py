@@ -57,8 +57,8 @@ class Project:
     def serving(self) -> Stored | None:
         """Return what is known of the checkpoint that decides; None for configured weights.
 
-        Only its manifest is read. Where it cannot be, that is among its problems, and its fix
-        names what a rollback goes back to.
+        Its weights are not read. Where its manifest or another small file is damaged, that is
+        among its problems, and its fix names what a rollback goes back to.
 
         Raises:
             StoreError: ``ledger-damaged`` if the record of promotions is not what was written.
@@ -73,14 +73,14 @@ class Project:
     def stored(
         self, checkpoint: str, fix: str = "aegis checkpoints list shows the others"
     ) -> Stored:
-        """Return what is known of a checkpoint from its manifest.
+        """Return what is known of a checkpoint from its manifest and its other small files.
 
         Args:
             checkpoint: Its identifier.
             fix: What to do where it does not belong to the composition.
         """
         try:
-            manifest = self.checkpoints.manifest(checkpoint)
+            manifest = self.checkpoints.described(checkpoint)
         except ModelError as error:
             problems = tuple(problem._replace(fix=fix) for problem in error.problems)
             return Stored(checkpoint, PLUGIN_API, problems=problems, fix=fix)

@@ -19,13 +19,12 @@ import torch
 from measuring.practice import decisions
 
 from aegis.contracts.component import Runtime
-from aegis.neural import use_threads
+from aegis.neural import FileTokenizer, use_threads
 from aegis_gpt2_lora.building import build_engine
 from aegis_gpt2_lora.encoding import Encoding
 from aegis_gpt2_lora.gpt2_model import Gpt2Model
 from aegis_gpt2_lora.models import open_model
 from aegis_gpt2_lora.settings import EngineSettings
-from aegis_gpt2_lora.tokenizer import FolderTokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +70,7 @@ class Writer:
         if opened is None:
             raise SystemExit(f"{model} is no GPT-2")
         self._model = opened
-        self._tokenizer = FolderTokenizer(folder.tokenizer)
+        self._tokenizer = FileTokenizer(folder.tokenizer)
         self._encoding = Encoding(self._tokenizer, folder.context_length or 1024)
 
     @torch.inference_mode()

@@ -15,6 +15,7 @@ ALLOWED = {
     "hookspecs": set(),
     "resources": set(),
     "exploration": set(),
+    "whole_file": set(),
     "contracts": {"errors"},
     "config": {"errors", "contracts"},
     "host": {"errors", "contracts", "config", "hookspecs", "builtin"},
@@ -34,6 +35,7 @@ ALLOWED = {
         "evaluation",
         "exploration",
         "hookspecs",
+        "whole_file",
     },
     "agent": {
         "errors",
@@ -49,7 +51,7 @@ ALLOWED = {
         "exploration",
     },
     "builtin": {"errors", "contracts", "hookspecs", "knowledge", "evaluation"},
-    "neural": {"errors", "contracts"},
+    "neural": {"errors", "contracts", "whole_file"},
     "cli": {"errors", "resources", "agent"},
 }
 

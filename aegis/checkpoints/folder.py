@@ -36,6 +36,9 @@ _LOCK: Final = ".lock"
 _PART: Final = ".part-"
 _PATIENCE: Final = 300.0
 """Seconds to wait for another process that adds or removes a checkpoint."""
+_WEIGHTS: Final = ".safetensors"
+_SMALL: Final = 8 << 20
+"""Bytes of a file that is read when a checkpoint is only described."""
 _LARGEST_FACTS: Final = 16 << 20
 
 
@@ -114,6 +117,28 @@ class Checkpoints:
                 raise damaged(checkpoint, why, folder)
             if disk.digest(folder / name) != facts.sha256:
                 raise damaged(checkpoint, f"{name} is not what was stored", folder)
+
+    def described(self, checkpoint: str) -> Manifest:
+        """Return the manifest of a checkpoint whose descriptions are what was stored.
+
+        Every small file that is no tensors (configuration, tokenizer) is compared with its digest:
+        enough to tell what a checkpoint is without reading its weights.
+
+        Raises:
+            ModelError: ``checkpoint-absent``, ``checkpoint-damaged`` with the file's name.
+        """
+        said, folder = self.manifest(checkpoint), self.path / checkpoint
+        for name, facts in said.files.items():
+            if name.endswith(_WEIGHTS) or facts.bytes > _SMALL:
+                continue
+            try:
+                same = disk.digest(folder / name) == facts.sha256
+            except OSError as error:
+                why = f"{name} cannot be read ({error.strerror})"
+                raise damaged(checkpoint, why, folder) from error
+            if not same:
+                raise damaged(checkpoint, f"{name} is not what was stored", folder)
+        return said
 
     def manifest(self, checkpoint: str) -> Manifest:
         """Return the manifest of a checkpoint, compared with the identifier.

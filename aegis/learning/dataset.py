@@ -20,7 +20,7 @@ from attrs import evolve, field, frozen
 
 from aegis.errors import InputError
 from aegis.learning import exchange_jsonl
-from aegis.learning.whole_file import whole_file
+from aegis.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,9 +17,9 @@ from aegis.contracts.experience import Decision, Experience
 from aegis.errors import InputError, Problem, StoreError
 from aegis.learning import exchange_jsonl, exchange_v1
 from aegis.learning.exchange_report import ImportReport
-from aegis.learning.whole_file import whole_file
 from aegis.store.reading import Selection
 from aegis.store.runs import IMPORTED, EpisodeRow, RunRow, now
+from aegis.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from aegis.config.structure import from_json, to_json
 from aegis.errors import InputError
-from aegis.learning.whole_file import whole_file
+from aegis.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

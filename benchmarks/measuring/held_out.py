@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from aegis.neural import FileTokenizer
 from aegis_gpt2_lora.gpt2_model import Gpt2Model
 from aegis_gpt2_lora.models import open_model
 from aegis_gpt2_lora.packed_model import PackedModel
 from aegis_gpt2_lora.packing import Tree
-from aegis_gpt2_lora.tokenizer import FolderTokenizer
 from measuring import lora_rivals
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def compared(steps: int) -> dict[str, Any]:
     opened = Gpt2Model.open(folder, torch.device("cpu"))
     assert opened is not None
     module = opened.module.requires_grad_(requires_grad=False)
-    train, held = passages(FolderTokenizer(folder.tokenizer))
+    train, held = passages(FileTokenizer(folder.tokenizer))
     before = loss_of(PackedModel(module), held)
     table = []
     for seed, dropout in ((0, 0.0), *((seed, 0.1) for seed in range(SEEDS))):
@@ -76,7 +76,7 @@ def show(result: dict[str, Any]) -> None:
     print(f"mean under dropout: PEFT {means[0]:.4f}, Aegis {means[1]:.4f}")
 
 
-def passages(tokenizer: FolderTokenizer) -> tuple[list[Tree], list[Tree]]:
+def passages(tokenizer: FileTokenizer) -> tuple[list[Tree], list[Tree]]:
     """Return the passages of most notes and, of the rest, those that are held out."""
     kept: tuple[list[Tree], list[Tree]] = ([], [])
     for path in sorted(LIBRARY.glob("*.md")):

@@ -27,6 +27,7 @@ from aegis.checkpoints.serving import history, serving
 from aegis.contracts.capabilities import EngineCapabilities
 from aegis.errors import AegisError, ContractError, InputError, ModelError, StoreError
 from aegis.exploration import Exploration
+from aegis.host.plugin import PluginInfo
 from aegis.project import load
 from aegis.store.ledger import Ledger
 from aegis.store.owning import owning
@@ -186,7 +187,7 @@ def test_the_loop_decides_with_another_engine_from_the_next_decision_on(tmp_path
                 loop.serve(engine)
 
         loop = Loop(
-            ledger, Policy(Always(0), "always", Exploration(), 3),
+            ledger, Policy(Always(0), "always", PluginInfo("p", "local file", ""), Exploration(), 3),
             Seeded(buttons, "buttons", "own", "1"), None,
             run="run-1", clock=clock, listener=Listener(), between=between,
         )  # fmt: skip
@@ -383,7 +384,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_way_back(project, file, make):
     decide(project, one)
     decide(project, two)
     _spoil(project, two)
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ContractError) as caught:  # before anything is built
         assemble(load(file))
     (problem,) = caught.value.problems
     assert problem.code == "checkpoint-damaged"

@@ -45,6 +45,24 @@ def test_every_flipped_bit_of_files_and_manifest_is_found(store, stored):
     assert store.verified(stored)
 
 
+def test_a_description_is_read_with_its_digests_and_without_the_weights(store, stored):
+    """A tokenizer that was exchanged on the disk is found before anything is loaded."""
+    folder = store.path / stored
+    weights = next(path for path in files_of(folder) if path.suffix == ".safetensors")
+    weights.write_bytes(weights.read_bytes()[::-1])
+    assert store.described(stored) == store.manifest(stored)  # of weights only the manifest tells
+    for path in [p for p in files_of(folder) if p.suffix == ".json" and p.name != "manifest.json"]:
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b'"', b"'", 1))
+        with pytest.raises(ModelError) as caught:
+            store.described(stored)
+        (problem,) = caught.value.problems
+        assert problem.code == "checkpoint-damaged"
+        assert path.name in problem.message
+        path.write_bytes(whole)
+    assert store.described(stored) == store.manifest(stored)
+
+
 def test_every_bit_of_the_manifest_counts(store, stored):
     """All of them, not a sample: the identifier is over each."""
     path = store.path / stored / "manifest.json"

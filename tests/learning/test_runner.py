@@ -16,7 +16,7 @@ import pytest
 
 from aegis.checkpoints.folder import Checkpoints
 from aegis.checkpoints.promoting import Promotions
-from aegis.errors import AegisError, ConfigError, InputError, ModelError, StoreError
+from aegis.errors import AegisError, ConfigError, ContractError, InputError, StoreError
 from aegis.learning.exchange import export_jsonl
 from aegis.learning.job_folder import Jobs
 from aegis.learning.limits import Limits
@@ -218,7 +218,7 @@ def test_damaged_weights_are_not_trained_from(project):
     first = run(project())
     promote(project(), first.checkpoint)
     (Checkpoints(project().run_folder).path / first.checkpoint / "tally.json").write_text("{}")
-    with pytest.raises(ModelError) as refused:
+    with pytest.raises(ContractError) as refused:
         run(project())
     assert refused.value.problems[0].code == "checkpoint-damaged"
 

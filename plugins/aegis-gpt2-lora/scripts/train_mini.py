@@ -27,9 +27,9 @@ from mini_card import Figures, card
 from mini_text import Decided, Note, held_out, practice, read_notes, test_topics
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
+from aegis.neural.saving import save_bytes, save_json, save_tensors
 from aegis_gpt2_lora.gpt2 import Gpt2, Shape
 from aegis_gpt2_lora.gpt2_model import Gpt2Model
-from aegis_gpt2_lora.saving import save_bytes, save_json, save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

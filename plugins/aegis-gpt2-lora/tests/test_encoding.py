@@ -7,20 +7,19 @@ import pytest
 from hypothesis import given, settings
 
 import aegis
-from aegis.contracts.view import Recent, Seen, View
-from aegis_gpt2_lora.cutting import shorten
+from aegis.contracts.view import View
+from aegis.neural import FileTokenizer
 from aegis_gpt2_lora.encoding import Encoding
-from aegis_gpt2_lora.tokenizer import FolderTokenizer
 
 
 @pytest.fixture(scope="module")
 def gpt2(shared):
-    return FolderTokenizer(shared / "gpt2-tokenizer" / "tokenizer.json")
+    return FileTokenizer(shared / "gpt2-tokenizer" / "tokenizer.json")
 
 
 @pytest.fixture(scope="module")
 def llama(shared):
-    return FolderTokenizer(shared / "stories260k" / "tokenizer.json")
+    return FileTokenizer(shared / "stories260k" / "tokenizer.json")
 
 
 def test_a_special_token_in_a_title_is_text(gpt2, llama, mini):
@@ -88,25 +87,3 @@ def test_a_prompt_always_fits_beside_the_longest_candidate(mini, facts, goal, mi
     assert text.startswith("goal: ")
     assert text.endswith("step: 7/40\nnext:")
     assert (prompt.cut > 0) == (text != view.render() + "\nnext:")
-
-
-def test_what_matters_least_gives_way_first():
-    view = View(
-        goal="g",
-        missing=("m1", "m2"),
-        facts=("f1", "f2"),
-        knowledge=(Seen("1", "k"),),
-        found=(Seen("2", "d"),),
-        gaps=("g1", "g2"),
-        recent=(Recent("old", "ok"), Recent("new", "ok")),
-    )
-
-    one, cut = shorten(view, lambda v: len(v.gaps) < 2)
-    assert (one.gaps, one.facts, cut) == (("g1",), ("f1", "f2"), 1)
-    six, cut = shorten(view, lambda v: len(v.recent) < 2)
-    assert (six.gaps, six.facts, six.knowledge) == ((), (), ())
-    assert [r.action for r in six.recent] == ["new"]
-    assert (six.found, six.missing, cut) == (view.found, view.missing, 6)
-    none, cut = shorten(view, lambda v: False)
-    assert none == View(goal="g")
-    assert cut == 10

@@ -187,6 +187,28 @@ def test_a_view_longer_than_the_context_is_cut_and_counted(engine_of, tiny_folde
     assert abs(np.logaddexp.reduce(scores)) < 1e-9
 
 
+def test_what_the_last_decision_left_out_is_remarked(engine_of, tiny_folder, view, candidates):
+    engine = engine_of(tiny_folder)
+    facts = tuple(f"fact {i}" for i in range(300))
+    long = View(goal="Understand attention", step=3, facts=facts)
+    assert dict(engine.remarks) == {}
+
+    engine.score(long, candidates)
+    text = engine.tokenizer.decode(engine.encoding.prompt(long).ids)
+    left = sum(f"{fact} |" in f"{text.splitlines()[1]} |" for fact in facts)
+    assert 0 < left < 300
+    assert dict(engine.remarks) == {"cut": 300 - left}
+
+    engine.score_batch([(view, candidates)])
+    engine.write(view, candidates[3], "text")
+    assert dict(engine.remarks) == {"cut": 300 - left}  # it is about `score`
+    engine.score(view, candidates)
+    assert dict(engine.remarks) == {}
+    engine.score(long, candidates)
+    engine.score(long, ())
+    assert dict(engine.remarks) == {}
+
+
 def test_layers_that_adapters_were_merged_into_are_served_at_once(
     engine_of, tiny_folder, view, candidates
 ):
@@ -338,11 +360,11 @@ def test_gpt2_of_124m_weights_with_the_real_vocabulary(shared, view, candidates)
     from aegis_gpt2_lora.gpt2 import Gpt2, Shape
     from aegis_gpt2_lora.gpt2_model import Gpt2Model, loaded
     from aegis_gpt2_lora.settings import EngineSettings
-    from aegis_gpt2_lora.tokenizer import FolderTokenizer
+    from aegis.neural import FileTokenizer
 
     torch.manual_seed(0)
     reference = GPT2LMHeadModel(GPT2Config()).eval()
-    tokenizer = FolderTokenizer(shared / "gpt2-tokenizer" / "tokenizer.json", 3.0)
+    tokenizer = FileTokenizer(shared / "gpt2-tokenizer" / "tokenizer.json", 3.0)
     assert tokenizer.encode("Hello world") == [15496, 995]
     with torch.device("meta"):
         module = Gpt2(Shape())

@@ -12,10 +12,10 @@ import pytest
 
 from aegis import hookspecs
 from aegis.errors import ContractError, ModelError
+from aegis.neural import FileTokenizer, read_tokenizer_facts
 from aegis_gpt2_lora import plugin
-from aegis_gpt2_lora.facts import describe_engine, describe_tokenizer
+from aegis_gpt2_lora.facts import PUBLISHED_GPT2, describe_engine, describe_tokenizer
 from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
-from aegis_gpt2_lora.tokenizer_facts import PUBLISHED_GPT2
 
 HEAVY = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "huggingface_hub", "peft")
 
@@ -23,6 +23,7 @@ HEAVY = ("torch", "transformers", "tokenizers", "numpy", "safetensors", "hugging
 def test_manifests_and_facts_import_nothing_heavy():
     code = f"""
 import json, sys
+from aegis.neural import FileTokenizer, read_tokenizer_facts
 from aegis_gpt2_lora import plugin
 for component in [*plugin.aegis_engines(), *plugin.aegis_tokenizers()]:
     component.describe(component.config())
@@ -79,6 +80,10 @@ def test_what_a_folder_does_not_say_is_unverified_until_it_is_built(engine_of, s
     assert built.adapters == described.adapters
 
 
+def test_the_published_facts_of_gpt2_are_those_of_its_file(shared):
+    assert read_tokenizer_facts(shared / "gpt2-tokenizer" / "tokenizer.json") == PUBLISHED_GPT2
+
+
 def test_the_real_vocabulary_is_described_without_its_files(shared, tmp_path):
     assert describe_tokenizer(TokenizerSettings()).fingerprint == PUBLISHED_GPT2.fingerprint
     assert describe_tokenizer(TokenizerSettings()).max_token_id == 50256
@@ -90,9 +95,7 @@ def test_an_absent_model_is_an_error_of_the_description():
 
 
 def test_a_tokenizer_that_is_not_the_models_own_is_refused(engine_of, shared):
-    from aegis_gpt2_lora.tokenizer import FolderTokenizer
-
-    other = FolderTokenizer(shared / "stories260k" / "tokenizer.json")
+    other = FileTokenizer(shared / "stories260k" / "tokenizer.json")
     with pytest.raises(ContractError, match="not the one that the weights"):
         engine_of(parts={"tokenizer": other})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from aegis.contracts.view import View
 from aegis.errors import ContractError, InputError, ModelError
 from aegis.neural import TextItem
 from aegis_gpt2_lora import plugin
-from aegis_gpt2_lora.schedule import default_rate, evaluation_steps, rate_factor
+from aegis_gpt2_lora.learner import AdapterLearner
+from aegis_gpt2_lora.learning_rate import default_rate
 from aegis_gpt2_lora.trainer import LoraTrainer
 from aegis_gpt2_lora.trainer_settings import TrainerSettings, describe_trainer
 
@@ -323,21 +323,18 @@ def test_the_first_number_that_is_none_ends_it_and_is_named(
     bad, what, engine_of, tiny_folder, ten, train, monkeypatch, view, candidates
 ):
     """At the first, a middle and the last step."""
-    from aegis_gpt2_lora import training_run
+    steps, real = [], AdapterLearner.losses
 
-    steps, real = [], training_run.weighted
+    def poisoned(self, examples, *, training):
+        losses = real(self, examples, training=training)
+        steps.append(1)
+        if len(steps) == bad and what == "loss":
+            return losses._replace(total=losses.total * math.nan)
+        if len(steps) == bad:
+            losses.total.register_hook(lambda gradient: gradient * math.inf)
+        return losses
 
-    def poisoned(losses, examples, *shares):
-        loss = real(losses, examples, *shares)
-        if loss.requires_grad:
-            steps.append(1)
-            if len(steps) == bad and what == "loss":
-                return loss * math.nan
-            if len(steps) == bad:
-                loss.register_hook(lambda gradient: gradient * math.inf)
-        return loss
-
-    monkeypatch.setattr(training_run, "weighted", poisoned)
+    monkeypatch.setattr(AdapterLearner, "losses", poisoned)
     reports = []
     engine = engine_of(tiny_folder)
     before = engine.score(view, candidates)
@@ -436,18 +433,6 @@ print([name for name in ("torch", "peft", "transformers", "numpy") if name in sy
     assert done.stdout.strip() == "[]"
 
 
-def test_the_learning_rate_rises_then_falls_to_almost_nothing():
-    factors = [rate_factor(step, 100, 0.1) for step in range(100)]
-
-    assert factors[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
-    assert factors[9] == 1.0
-    assert all(a > b for a, b in itertools.pairwise(factors[9:]))
-    assert factors[54] == pytest.approx(0.5, abs=0.02)
-    assert 0 < factors[-1] < 0.001
-    assert [rate_factor(step, 2, 0.0) for step in range(2)] == pytest.approx([0.75, 0.25])
-    assert rate_factor(0, 1, 1.0) == 1.0
-
-
 def test_the_default_learning_rate_falls_with_the_width(engine_of, tiny_folder, ten, train):
     assert default_rate(768) == pytest.approx(9.1e-4, rel=0.01)
     assert 3e-3 < default_rate(192) < 4e-3
@@ -455,12 +440,6 @@ def test_the_default_learning_rate_falls_with_the_width(engine_of, tiny_folder, 
     assert train(engine_of(), ten, name="second", epochs=1).metrics[
         "learning_rate"
     ] == default_rate(192)
-
-
-def test_held_out_loss_is_measured_evenly_and_at_the_end():
-    assert evaluation_steps(10, 2, 4) == [0, 3, 5, 8, 10, 13, 15, 18, 20]
-    assert evaluation_steps(1, 2, 4) == [0, 1, 2]
-    assert evaluation_steps(5, 1, 1) == [0, 5]
 
 
 def test_settings_of_the_engine_decide_what_is_trained(engine_of, tiny_folder, ten, train):

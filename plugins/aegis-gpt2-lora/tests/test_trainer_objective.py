@@ -14,7 +14,7 @@ from aegis.contracts.view import View
 from aegis.neural import TextItem
 from aegis_gpt2_lora.adapter import put_on
 from aegis_gpt2_lora.examples import examples_of
-from aegis_gpt2_lora.objective import weighted
+from aegis_gpt2_lora.learner import AdapterLearner
 from aegis_gpt2_lora.trainer import objective_of
 from aegis_gpt2_lora.trainer_settings import TrainerSettings
 
@@ -182,22 +182,34 @@ def test_imitating_takes_demonstrations_and_what_paid_alike(mini, rows, step, vi
     assert examples.left_out == {"unpaid": 2}
 
 
-def test_a_batch_s_loss_is_the_weighted_mean_of_both_parts(mini, data):
-    examples = [
-        evolve(row, weight=w)
-        for row, w in zip(
-            examples_of(data, mini, SETTINGS).rows, (1.0, 2.0, 0.5, 3.0, 1.0), strict=True
-        )
-    ]
+def test_an_example_s_loss_is_the_weighted_sum_of_its_parts(
+    engine_of, rows, data, step, view, adapted
+):
+    engine = engine_of()
+    line = rows([step(view, (), None, origin="import", action=aegis.Action("read", {"ref": "1"}))])
+    examples = [e for d in (data, line) for e in examples_of(d, engine, SETTINGS).rows]
+    settings = evolve(SETTINGS, choice_loss=0.8, text_loss=0.1)
+    objective = objective_of(engine)
+    learner = AdapterLearner(objective, adapted(engine), settings)
     with torch.no_grad():
-        losses = objective_of(mini).losses(examples, training=False)
+        parts = objective.losses(examples, training=False)
+        losses = learner.measure(examples)
 
-    total = weighted(losses, examples, 0.8, 0.1).item()
-    expected = sum(
-        row.weight * (0.8 * float(choice) + 0.1 * float(text))
-        for row, choice, text in zip(examples, losses.choice, losses.text, strict=True)
-    )
-    assert total == pytest.approx(expected, rel=1e-6)
+    none = math.nan
+    choices = [
+        none if row.choice is None else float(c)
+        for row, c in zip(examples, parts.choice, strict=True)
+    ]
+    texts = [
+        none if row.text is None else float(t) for row, t in zip(examples, parts.text, strict=True)
+    ]
+    assert [math.isnan(c) for c in choices] == [False, False, False, False, True, True]
+    assert [math.isnan(t) for t in texts] == [True, False, True, False, False, False]
+    expected = 0.8 * np.nan_to_num(choices) + 0.1 * np.nan_to_num(texts)
+    np.testing.assert_allclose(losses.total.numpy(), expected, rtol=1e-6)
+    np.testing.assert_array_equal(losses.parts["choice_loss"].numpy(), np.float32(choices))
+    np.testing.assert_array_equal(losses.parts["text_loss"].numpy(), np.float32(texts))
+    assert losses.parts["accuracy"].isnan().tolist() == [math.isnan(c) for c in choices]
 
 
 def test_dropout_is_applied_in_training_only(engine_of, llama_folder, tiny_folder, data):

@@ -140,7 +140,7 @@ def test_an_adapter_that_is_trained_on_goes_on_too(
 
 
 def test_a_state_is_kept_now_and_then(engine_of, tiny_folder, ten, train, monkeypatch, tmp_path):
-    from aegis_gpt2_lora import training_run
+    from aegis.neural import training_run
 
     monkeypatch.setattr(training_run, "_SAVED_EVERY", 0.0)
     seen = []

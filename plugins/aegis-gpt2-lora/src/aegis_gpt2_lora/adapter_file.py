@@ -17,8 +17,8 @@ from attrs import frozen
 
 from aegis.errors import ModelError
 from aegis.neural.safetensors_header import read_header
-from aegis_gpt2_lora.saving import save_json, save_tensors
-from aegis_gpt2_lora.tokenizer_facts import read_tokenizer_facts
+from aegis.neural.saving import save_json, save_tensors
+from aegis.neural.tokenizer_facts import read_tokenizer_facts
 from aegis_gpt2_lora.trainer_settings import LARGEST_RANK
 
 if TYPE_CHECKING:

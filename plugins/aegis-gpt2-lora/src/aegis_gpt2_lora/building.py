@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
-from aegis.contracts.view import Recent, Seen, View
 from aegis.errors import ContractError, Problem
-from aegis.neural.device import select_device, use_threads
+from aegis.neural import (
+    FileTokenizer,
+    read_tokenizer_facts,
+    sample_density,
+    select_device,
+    use_threads,
+)
 from aegis_gpt2_lora.adapter import merge
 from aegis_gpt2_lora.adapter_file import is_adapter, read_adapter
 from aegis_gpt2_lora.base import Base, check_base, file_digests, weights_digest
@@ -18,8 +23,6 @@ from aegis_gpt2_lora.facts import characters_per_token, engine_capabilities
 from aegis_gpt2_lora.loading import load_model
 from aegis_gpt2_lora.model_folder import open_model_folder
 from aegis_gpt2_lora.models import open_model
-from aegis_gpt2_lora.tokenizer import FolderTokenizer
-from aegis_gpt2_lora.tokenizer_facts import read_tokenizer_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,17 +33,6 @@ if TYPE_CHECKING:
     from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
 
 _NO_LIMIT: Final = 2048  # tokens used of a model that states no context length
-_SAMPLE: Final = View(
-    goal="Understand quantized low-rank adaptation of a 7B model",
-    step=12,
-    limit=40,
-    missing=("quantile", "4-bit", "paged"),
-    facts=("The adapters W + (alpha/r) * B A are the only weights with gradients.",),
-    knowledge=(Seen("17", "Low-rank adaptation"), Seen("204", "Quantization")),
-    found=(Seen("31", "Parameter-efficient fine-tuning"),),
-    recent=(Recent("search_library 4-bit quantile terms=2 missing=1", "ok", 3),),
-)
-"""What characters per token are counted on where nobody has: terse and full of numbers."""
 
 
 def build_engine(
@@ -83,7 +75,7 @@ def build_engine(
 
 def build_tokenizer(
     settings: TokenizerSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
-) -> FolderTokenizer:
+) -> FileTokenizer:
     """Return the tokenizer of a model; it has no parts and needs nothing of the run.
 
     Raises:
@@ -93,11 +85,11 @@ def build_tokenizer(
     return _tokenizer(open_model(settings.model))
 
 
-def _tokenizer(folder: ModelFolder) -> FolderTokenizer:
+def _tokenizer(folder: ModelFolder) -> FileTokenizer:
     known = characters_per_token(folder, read_tokenizer_facts(folder.tokenizer))
-    tokenizer = FolderTokenizer(folder.tokenizer, known)
+    tokenizer = FileTokenizer(folder.tokenizer, known)
     if known is None:
-        characters = round(_characters(tokenizer), 2)
+        characters = round(sample_density(tokenizer), 2)
         tokenizer.capabilities = evolve(
             tokenizer.capabilities, characters_per_token=characters, unverified=()
         )
@@ -132,7 +124,7 @@ def _check_tokenizer(tokenizer: Any, capabilities: aegis.EngineCapabilities) -> 
 
 
 def _verified(
-    capabilities: aegis.EngineCapabilities, tokenizer: FolderTokenizer, weights: str
+    capabilities: aegis.EngineCapabilities, tokenizer: FileTokenizer, weights: str
 ) -> aegis.EngineCapabilities:
     """Return the capabilities with what is known only now that the files are read."""
     return evolve(
@@ -142,8 +134,3 @@ def _verified(
         weights=weights,
         unverified=(),
     )
-
-
-def _characters(tokenizer: FolderTokenizer) -> float:
-    text = _SAMPLE.render()
-    return len(text) / len(tokenizer.encode(text))

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from attrs import frozen
 
 from aegis.errors import ModelError
+from aegis.neural.saving import save_json
 from aegis_gpt2_lora.model_folder import open_model_folder
 from aegis_gpt2_lora.models import models_home, stored_name
-from aegis_gpt2_lora.saving import save_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

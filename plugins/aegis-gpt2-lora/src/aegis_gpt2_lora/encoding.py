@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from aegis.contracts.action import SLOT_MARK
-from aegis_gpt2_lora.cutting import shorten
+from aegis.contracts.shortening import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from aegis_gpt2_lora.sampling import sampled
 from aegis_gpt2_lora.weight_versions import WeightVersions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aegis.contracts.action import Action
@@ -70,6 +70,8 @@ class GptEngine:
         self.module = model.module
         self.encoding = encoding
         self.views_cut = 0
+        self._cut = 0  # items that were left out of the view that was encoded last
+        self._remarks: dict[str, float] = {}
         self._model: LanguageModel | None = model
         self.settings = settings
         self._seed = seed
@@ -82,10 +84,19 @@ class GptEngine:
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:
         """Return one log-probability a candidate, (n,), with logsumexp 0."""
+        self._remarks = {}
         if not candidates:
             return np.empty(0, dtype=np.float64)
         with torch.inference_mode():
-            return normalised(self._scores(view, candidates))
+            scores = normalised(self._scores(view, candidates))
+        if self._cut:
+            self._remarks["cut"] = float(self._cut)
+        return scores
+
+    @property
+    def remarks(self) -> Mapping[str, float]:
+        """What the last `score` left out: ``cut``, items of a view that did not fit."""
+        return dict(self._remarks)
 
     def score_batch(self, items: Sequence[tuple[View, Sequence[Action]]]) -> list[Scores]:
         """Return what `score` returns for each item, to rounding, computed several at a time."""
@@ -235,6 +246,7 @@ class GptEngine:
 
     def _prompt(self, view: View) -> Sequence[int]:
         prompt = self.encoding.prompt(view)
+        self._cut = prompt.cut
         self.views_cut += prompt.cut > 0
         return prompt.ids
 

@@ -8,16 +8,15 @@ of its whole action. Everything is encoded as the engine encodes it when it serv
 from __future__ import annotations
 
 import hashlib
-import math
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from aegis.neural.weighting import LeftOut, Weighting, weigh
 from aegis_gpt2_lora.packing import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from aegis.contracts.action import Action
     from aegis.contracts.experience import Experience
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from aegis_gpt2_lora.engine import GptEngine
     from aegis_gpt2_lora.trainer_settings import TrainerSettings
 
-UNPAID: Final = "unpaid"
 UNUSABLE: Final = "nothing to train"
 
 
@@ -121,49 +119,17 @@ def examples_of(
         scale: What weights are multiplied by; held-out steps get that of the training steps.
             None: what gives the weights of own steps mean 1.
     """
-    left_out: Counter[str] = Counter()
-    kept: list[tuple[Experience, float, Choice | None, Text | None]] = []
-    for experience, advantage in zip(data, data.advantages, strict=True):
-        weight = _raw_weight(experience, advantage, settings)
-        if weight == 0:
-            left_out[UNPAID] += 1
-            continue
-        choice, text = _choice(experience, engine), _text(experience, engine)
-        if choice is None and text is None:
-            left_out[UNUSABLE] += 1
-            continue
-        kept.append((experience, weight, choice, text))
-    if scale is None:
-        scale = _scale(weight for experience, weight, _, _ in kept if not _shown(experience))
-    rows = tuple(
-        Example(weight if _shown(experience) else weight * scale, choice, text)
-        for experience, weight, choice, text in kept
-    )
-    return Examples(rows, scale, dict(left_out))
+    weighting = Weighting(settings.objective, settings.beta, settings.weight_limit)
+    found = weigh(data, weighting, lambda experience: _parts(experience, engine), scale)
+    rows = tuple(Example(weight, *parts) for weight, parts in found.rows)
+    return Examples(rows, found.scale, found.left_out)
 
 
-def _shown(experience: Experience) -> bool:
-    """Return whether a teacher demonstrated the step."""
-    return experience.origin == "teacher"
-
-
-def _raw_weight(experience: Experience, advantage: float, settings: TrainerSettings) -> float:
-    """Return the weight before scaling.
-
-    Advantage-weighted regression (Peng et al. 2019, arXiv 1910.00177): exp(A / beta), clipped.
-    """
-    if _shown(experience):
-        return 1.0
-    if settings.objective == "imitate":
-        return float(advantage > 0)
-    exponent = min(advantage / settings.beta, math.log(settings.weight_limit))
-    return math.exp(exponent)
-
-
-def _scale(weights: Iterable[float]) -> float:
-    values = list(weights)
-    total = math.fsum(values)
-    return len(values) / total if total > 0 else 1.0
+def _parts(
+    experience: Experience, engine: GptEngine
+) -> tuple[Choice | None, Text | None] | LeftOut:
+    choice, text = _choice(experience, engine), _text(experience, engine)
+    return LeftOut(UNUSABLE) if choice is None and text is None else (choice, text)
 
 
 def _choice(experience: Experience, engine: GptEngine) -> Choice | None:

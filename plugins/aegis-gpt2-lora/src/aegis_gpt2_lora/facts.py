@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING, Final
 
 import aegis
 from aegis.errors import ModelError
+from aegis.neural import TokenizerFacts, read_tokenizer_facts, tokenizer_capabilities
 from aegis_gpt2_lora.models import is_present, open_model
-from aegis_gpt2_lora.tokenizer_facts import PUBLISHED_GPT2, read_tokenizer_facts
 
 if TYPE_CHECKING:
     from aegis_gpt2_lora.model_folder import ModelFolder
     from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
-    from aegis_gpt2_lora.tokenizer_facts import TokenizerFacts
 
 KIND: Final = "causal-lm"
 _BYTES_PER_WEIGHT: Final = 4  # weights are computed with in float32
 _GPT2_CHARACTERS: Final = 3.0  # per token; one practice view in a hundred has fewer than 3.05
+
+PUBLISHED_GPT2: Final = TokenizerFacts(
+    max_token_id=50256,
+    vocab_size=50257,
+    special_tokens={"<|endoftext|>": 50256},
+    fingerprint="48b9787a4c11c53bc9b4353fb03f6bca6fefd5113319b1d5c8e34e716fdc0c0d",
+)
+"""The tokenizer that OpenAI published with GPT-2, for checks where no file of it is at hand."""
 
 
 def describe_engine(settings: EngineSettings) -> aegis.EngineCapabilities:
@@ -74,20 +81,6 @@ def engine_capabilities(model: ModelFolder, instructions: str = "") -> aegis.Eng
     return capabilities
 
 
-def tokenizer_capabilities(
-    facts: TokenizerFacts, characters: float | None
-) -> aegis.TokenizerCapabilities:
-    """Return the capabilities of a tokenizer with these facts."""
-    return aegis.TokenizerCapabilities(
-        max_token_id=facts.max_token_id,
-        fingerprint=facts.fingerprint,
-        vocab_size=facts.vocab_size,
-        special_tokens=facts.special_tokens,
-        characters_per_token=characters,
-        unverified=() if characters is not None else ("characters_per_token",),
-    )
-
-
 def characters_per_token(model: ModelFolder, facts: TokenizerFacts) -> float | None:
     """Return how many characters of a view a token holds at the low end, where that is known."""
     if facts.fingerprint == PUBLISHED_GPT2.fingerprint:
@@ -106,10 +99,10 @@ def _context_beside(instructions: str, model: ModelFolder) -> int | None:
     length = model.context_length
     if not instructions or length is None:
         return length
+    from aegis.neural import FileTokenizer
     from aegis_gpt2_lora.encoding import instruction_ids
-    from aegis_gpt2_lora.tokenizer import FolderTokenizer
 
-    taken = len(instruction_ids(FolderTokenizer(model.tokenizer), instructions))
+    taken = len(instruction_ids(FileTokenizer(model.tokenizer), instructions))
     if taken > length // 2:
         raise ModelError.of(
             "instructions-too-long",

@@ -9,11 +9,11 @@ from attrs import asdict
 from torch.nn.utils.rnn import pad_sequence
 
 from aegis.errors import ModelError, Problem
+from aegis.neural.saving import save_json, save_tensors
 from aegis_gpt2_lora.decoding import has_plain_layers
 from aegis_gpt2_lora.gpt2 import Gpt2, Memory, Shape
 from aegis_gpt2_lora.language_model import Prefix, along
 from aegis_gpt2_lora.reading import Reader
-from aegis_gpt2_lora.saving import save_json, save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

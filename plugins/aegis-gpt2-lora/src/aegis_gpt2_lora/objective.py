@@ -40,7 +40,7 @@ class TreeModel(Protocol):
         ...
 
 
-class Losses(NamedTuple):
+class Parts(NamedTuple):
     """Losses by example, (B,), without their weights; 0 where an example has no such part.
 
     Attributes:
@@ -74,7 +74,7 @@ class Objective:
         self._head = head
         self._reduction: Reduction = "sum" if engine.settings.score == "sum" else "mean"
 
-    def losses(self, examples: Sequence[Example], *, training: bool) -> Losses:
+    def losses(self, examples: Sequence[Example], *, training: bool) -> Parts:
         """Return the losses of examples, (B,) each, with a graph."""
         trees = [tree for example in examples for tree in example.trees]
         states = self._model.states(trees, training=training)
@@ -101,7 +101,7 @@ class Objective:
                 text = -text.mean()
             rows.append((choice, text, right))
         choices, texts, rights = (torch.stack(column) for column in zip(*rows, strict=True))
-        return Losses(choices, texts, rights)
+        return Parts(choices, texts, rights)
 
     def _plain(self, states: States, written: Sequence[slice]) -> torch.Tensor:
         """Return log-probabilities (M,) of all tokens but those that are written, which have 0."""
@@ -156,15 +156,3 @@ def _spans(trees: Sequence[Tree]) -> Iterator[slice]:
         stop = start + sum(len(branch) for branch in tree.branches)
         yield slice(start, stop)
         start = stop
-
-
-def weighted(
-    losses: Losses, examples: Sequence[Example], choice_loss: float, text_loss: float
-) -> torch.Tensor:
-    """Return the sum over examples of weight x (choice_loss x choice + text_loss x text), ().
-
-    Divided by the number of examples it is the mean weighted choice loss times `choice_loss` plus
-    the mean weighted text loss times `text_loss`; an example without one part has 0 there.
-    """
-    weights = torch.tensor([example.weight for example in examples], device=losses.choice.device)
-    return (weights * (choice_loss * losses.choice + text_loss * losses.text)).sum()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from aegis.neural import FileTokenizer
     from aegis_gpt2_lora.engine import GptEngine
-    from aegis_gpt2_lora.tokenizer import FolderTokenizer
     from aegis_gpt2_lora.trainer import LoraTrainer
 
 plugin_api: Final = 1
@@ -34,7 +34,7 @@ def _build_engine(
 
 def _build_tokenizer(
     settings: TokenizerSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
-) -> FolderTokenizer:
+) -> FileTokenizer:
     from aegis_gpt2_lora.building import build_tokenizer
 
     return build_tokenizer(settings, parts, runtime)

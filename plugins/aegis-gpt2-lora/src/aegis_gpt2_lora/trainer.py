@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Final
 from attrs import asdict, evolve
 
 from aegis.contracts.roles import TrainingResult
-from aegis.errors import ContractError, InputError, ModelError
+from aegis.errors import ContractError, ModelError
+from aegis.neural.run_settings import RunSettings
+from aegis.neural.seeds import derived_seed
+from aegis.neural.training_run import TrainingRun
+from aegis.neural.weighting import left_out_figures, no_examples
 from aegis_gpt2_lora.adapter import merge, put_on
 from aegis_gpt2_lora.adapter_file import StoredAdapter, save_adapter
 from aegis_gpt2_lora.base import weights_digest
-from aegis_gpt2_lora.batches import derived_seed
 from aegis_gpt2_lora.engine import GptEngine
 from aegis_gpt2_lora.examples import examples_of
 from aegis_gpt2_lora.facts import KIND
 from aegis_gpt2_lora.gpt2 import Gpt2
+from aegis_gpt2_lora.learner import AdapterLearner, pairs_of
+from aegis_gpt2_lora.learning_rate import default_rate
 from aegis_gpt2_lora.loading import restore
 from aegis_gpt2_lora.objective import Objective
 from aegis_gpt2_lora.packed_model import PackedModel
-from aegis_gpt2_lora.training_run import TrainingRun
 from aegis_gpt2_lora.transformers_trees import TransformersTrees
 
 if TYPE_CHECKING:
@@ -76,19 +80,19 @@ class LoraTrainer:
         adapter = self._put_on(engine, base, context.seed)
         try:
             run = TrainingRun(
-                objective=objective_of(engine),
-                adapter=adapter,
+                learner=AdapterLearner(objective_of(engine), adapter, self._settings),
                 train=train.rows,
                 held_out=held_out.rows,
-                settings=self._settings,
+                settings=self._run_settings(adapter.width),
                 context=context,
                 identity=self._identity(engine, base, train, held_out, context.seed),
+                total_parameters=adapter.total,
             )
             stopped_because = run.go()
         except BaseException:
             self._leave(engine, adapter, base.adapter)
             raise
-        kept = run.kept()
+        kept = pairs_of(run.kept())
         stored = StoredAdapter(adapter.shape, kept, base.model, base.weights, _fingerprint(engine))
         if stopped_because in _RESULTS:
             self._leave(engine, adapter, stored)
@@ -105,10 +109,9 @@ class LoraTrainer:
             )
         else:
             self._leave(engine, adapter, base.adapter)
-        left_out = {f"left_out_{why.replace(' ', '_')}": n for why, n in train.left_out.items()}
         return TrainingResult(
             directory=context.directory,
-            metrics={**run.metrics(), **{name: float(n) for name, n in left_out.items()}},
+            metrics={**run.metrics(), **left_out_figures(train.left_out)},
             examples=run.examples_seen,
             epochs=run.epochs_done,
             stopped_because=stopped_because,
@@ -124,15 +127,21 @@ class LoraTrainer:
     ) -> tuple[Examples, Examples]:
         train = examples_of(data, engine, self._settings)
         if not train.rows:
-            reasons = ", ".join(f"{n} {why}" for why, n in sorted(train.left_out.items()))
-            raise InputError.of(
-                "no-examples",
-                f"none of {len(data)} steps trains anything with objective = "
-                f'"{self._settings.objective}" ({reasons or "there are none"})',
-                where="[trainer.gpt2-lora].objective",
-                fix="collect steps that paid, or demonstrations of a teacher",
-            )
+            raise no_examples(train.left_out, self._settings.objective, "trainer.gpt2-lora")
         return train, examples_of(context.validation, engine, self._settings, train.scale)
+
+    def _run_settings(self, width: int) -> RunSettings:
+        settings = self._settings
+        return RunSettings(
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            tokens_at_once=settings.tokens_at_once,
+            learning_rate=settings.learning_rate or default_rate(width),
+            warmup=settings.warmup,
+            max_grad_norm=settings.max_grad_norm,
+            evaluations=settings.evaluations,
+            patience=settings.patience,
+        )
 
     def _put_on(self, engine: GptEngine, base: Base, seed: int) -> Adapter:
         settings, start = self._settings, base.adapter

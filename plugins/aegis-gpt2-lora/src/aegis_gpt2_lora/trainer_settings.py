@@ -7,6 +7,7 @@ from typing import Final
 from attrs import frozen
 
 import aegis
+from aegis.neural.weighting import OBJECTIVES
 from aegis_gpt2_lora.facts import KIND
 
 LARGEST_RANK: Final = 256
@@ -21,7 +22,7 @@ class TrainerSettings:
         "reward_weighted",
         help="imitate: demonstrations, and own steps that paid, all alike; reward_weighted: every "
         "step, an own one by exp(advantage / beta).",
-        choices=("imitate", "reward_weighted"),
+        choices=OBJECTIVES,
     )
     beta: float = aegis.setting(
         1.0,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from aegis.errors import ModelError
+from aegis.neural.saving import adopt
 from aegis_gpt2_lora.language_model import Prefix, along
-from aegis_gpt2_lora.saving import adopt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,22 +1,23 @@
-"""Files that are either whole or not there: written beside, synced, renamed."""
+"""Files of weights and what belongs to them: either whole or not there."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aegis.whole_file import sync, unfinished, whole_file
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     import torch
 
 
 def save_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, durably, replacing what was there in one step."""
-    _save(path, lambda part: part.write_bytes(data))
+    with whole_file(path) as stream:
+        stream.write(data)
 
 
 def save_json(path: Path, value: Any) -> None:
@@ -32,34 +33,12 @@ def save_tensors(
 
     strings = {"format": "pt", **(metadata or {})}
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    _save(path, lambda part: save_file(whole, part, metadata=strings))
+    with unfinished(path) as beside:
+        save_file(whole, beside, metadata=strings)
 
 
 def adopt(source: Path, directory: Path) -> None:
     """Move a file that another library wrote into `directory`, durably."""
-    _sync(source)
+    sync(source)
     source.replace(directory / source.name)
-    _sync(directory)
-
-
-def _save(path: Path, write: Callable[[Path], object]) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    part = Path(name)
-    try:
-        write(part)
-        part.chmod(0o644)
-        _sync(part)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(directory)

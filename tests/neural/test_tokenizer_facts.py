@@ -8,14 +8,31 @@ import pytest
 from tokenizers import Tokenizer
 
 from aegis.errors import ModelError
-from aegis_gpt2_lora import tokenizer_facts
-from aegis_gpt2_lora.tokenizer_facts import PUBLISHED_GPT2, facts_from, read_tokenizer_facts
+from aegis.neural import read_tokenizer_facts, tokenizer_capabilities, tokenizer_facts
+from aegis.neural.tokenizer_facts import facts_from
 
 
-def test_the_published_facts_of_gpt2_are_those_of_its_file(shared):
-    assert read_tokenizer_facts(shared / "gpt2-tokenizer" / "tokenizer.json") == PUBLISHED_GPT2
-    assert PUBLISHED_GPT2.max_token_id == 50256
-    assert PUBLISHED_GPT2.vocab_size == 50257
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    """Keep the cache of the person who runs the tests out of them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_the_facts_of_gpt2s_file_are_the_published_ones(shared):
+    facts = read_tokenizer_facts(shared / "gpt2-tokenizer" / "tokenizer.json")
+
+    assert (facts.max_token_id, facts.vocab_size) == (50256, 50257)
+    assert facts.special_tokens == {"<|endoftext|>": 50256}
+
+
+def test_capabilities_say_what_is_not_known_yet(shared):
+    facts = read_tokenizer_facts(shared / "stories260k" / "tokenizer.json")
+    known, unknown = (tokenizer_capabilities(facts, figure) for figure in (2.5, None))
+
+    assert (known.characters_per_token, known.unverified) == (2.5, ())
+    assert unknown.unverified == ("characters_per_token",)
+    assert known.max_token_id == facts.max_token_id
+    assert known.fingerprint == facts.fingerprint
 
 
 @pytest.mark.parametrize("name", ["gpt2-tokenizer", "stories260k"])
@@ -79,7 +96,8 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(shared, tmp_path,
     (tmp_path / "aegis").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
-    assert read_tokenizer_facts(shared / "gpt2-tokenizer" / "tokenizer.json") == PUBLISHED_GPT2
+    facts = read_tokenizer_facts(shared / "gpt2-tokenizer" / "tokenizer.json")
+    assert facts.max_token_id == 50256
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"model": {}}', '{"model": {"vocab": {}}}'])

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from attrs import asdict, frozen
 
+from aegis.contracts.capabilities import TokenizerCapabilities
 from aegis.errors import ModelError
 
 _CACHED_FROM: Final = 400_000  # bytes; smaller files are parsed faster than a cache is worth
@@ -41,15 +42,6 @@ class TokenizerFacts:
     vocab_size: int
     special_tokens: dict[str, int]
     fingerprint: str
-
-
-PUBLISHED_GPT2: Final = TokenizerFacts(
-    max_token_id=50256,
-    vocab_size=50257,
-    special_tokens={"<|endoftext|>": 50256},
-    fingerprint="48b9787a4c11c53bc9b4353fb03f6bca6fefd5113319b1d5c8e34e716fdc0c0d",
-)
-"""The tokenizer that OpenAI published with GPT-2, for checks where no file of it is at hand."""
 
 
 def read_tokenizer_facts(path: Path) -> TokenizerFacts:
@@ -83,6 +75,25 @@ def facts_from(raw: dict[str, Any]) -> TokenizerFacts:
         vocab_size=len(set(ids.values()) | set(added.values())),
         special_tokens=special,
         fingerprint=_fingerprint(raw),
+    )
+
+
+def tokenizer_capabilities(
+    facts: TokenizerFacts, characters: float | None
+) -> TokenizerCapabilities:
+    """Return the capabilities of a tokenizer with these facts.
+
+    Args:
+        facts: What its file says.
+        characters: Characters of a view that a token holds at the low end, where known.
+    """
+    return TokenizerCapabilities(
+        max_token_id=facts.max_token_id,
+        fingerprint=facts.fingerprint,
+        vocab_size=facts.vocab_size,
+        special_tokens=facts.special_tokens,
+        characters_per_token=characters,
+        unverified=() if characters is not None else ("characters_per_token",),
     )
 
 

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import torch
 
-from aegis_gpt2_lora.batches import batches, derived_seed, pieces
-from aegis_gpt2_lora.objective import weighted
-from aegis_gpt2_lora.resuming import Measured, Progress, load_state, save_state
-from aegis_gpt2_lora.schedule import default_rate, evaluation_steps, rate_factor
+from aegis.neural.batches import BatchOrder, pieces
+from aegis.neural.learner import TrainingExample
+from aegis.neural.schedule import evaluation_steps, rate_factor
+from aegis.neural.seeds import derived_seed
+from aegis.neural.training_state import Measured, Progress, load_state, save_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aegis.contracts.roles import TrainingContext
-    from aegis_gpt2_lora.adapter import Adapter
-    from aegis_gpt2_lora.adapter_file import Pair
-    from aegis_gpt2_lora.examples import Example
-    from aegis_gpt2_lora.objective import Objective
-    from aegis_gpt2_lora.trainer_settings import TrainerSettings
+    from aegis.neural.learner import Attempt, Learner
+    from aegis.neural.run_settings import RunSettings
+
+Example = TypeVar("Example", bound=TrainingExample)
 
 _SAVED_EVERY: Final = 60.0  # seconds between two states that are kept
 _REPORTED_EVERY: Final = 1.0  # seconds
 _TO_FINISH: Final = 0.5  # seconds before the deadline that are left for writing
 
 
-class _Stop(Exception):  # noqa: N818 - no error: the way out of a step
+class _Stop(Exception):  # noqa: N818 - no error: the way out of a batch
     """The training ends here: why, as `TrainingResult.stopped_because` says it."""
 
     def __init__(self, because: str) -> None:
@@ -36,17 +36,20 @@ class _Stop(Exception):  # noqa: N818 - no error: the way out of a step
         self.because = because
 
 
-class TrainingRun:
-    """One training of adapters, from its start or from where it was interrupted.
+class TrainingRun(Generic[Example]):
+    """One training, from its start or from where it was interrupted.
+
+    A batch takes ``learner.rounds`` optimiser steps. It is left before the first of them or after
+    the last one, so that a training that goes on ends as if it had never stopped.
 
     Args:
-        objective: What is trained.
-        adapter: The adapters, on the module.
+        learner: What is trained.
         train: Examples to train on, at least one.
         held_out: Examples to measure on, or none.
-        settings: Section ``[trainer.gpt2-lora]``.
+        settings: How it goes.
         context: What the trainer was told.
         identity: Digest of everything that the result follows from.
+        total_parameters: Weights of the whole model, for reports.
 
     Raises:
         ModelError: If the state to go on with is damaged or of another training.
@@ -55,66 +58,70 @@ class TrainingRun:
     def __init__(
         self,
         *,
-        objective: Objective,
-        adapter: Adapter,
+        learner: Learner[Example],
         train: Sequence[Example],
         held_out: Sequence[Example],
-        settings: TrainerSettings,
+        settings: RunSettings,
         context: TrainingContext,
         identity: str,
+        total_parameters: int,
     ) -> None:
-        self._objective = objective
-        self._adapter = adapter
+        self._learner = learner
         self._train = train
         self._held_out = held_out
         self._settings = settings
         self._context = context
         self._identity = identity
-        self._parameters = adapter.parameters
-        self._rate = settings.learning_rate or default_rate(adapter.width)
-        self._optimiser = torch.optim.AdamW(
-            self._parameters, lr=self._rate, weight_decay=settings.weight_decay
-        )
-        self._per_epoch = math.ceil(len(train) / settings.batch_size)
-        self._steps = self._per_epoch * settings.epochs
-        marks = evaluation_steps(self._per_epoch, settings.epochs, settings.evaluations)
+        self._counts = {
+            "trainable_parameters": float(sum(w.numel() for w in learner.parameters)),
+            "total_parameters": float(total_parameters),
+        }
+        self._sizes = [example.tokens for example in train]
+        self._held_out_sizes = [example.tokens for example in held_out]
+        self._order = BatchOrder(self._sizes, settings.batch_size, context.seed)
+        self._steps = self._order.per_epoch * settings.epochs
+        marks = evaluation_steps(self._order.per_epoch, settings.epochs, settings.evaluations)
         self._marks = frozenset(marks if held_out else ())
         self._progress = Progress()
-        self._best = adapter.pairs()
+        self._best = learner.served()
         self._diverged_at: int | None = None
-        self._order: tuple[int, list[list[int]]] | None = None
         self._longest = 0.0  # seconds that one piece of a batch took at most
         if context.resume_from is not None:
-            kept = load_state(context.resume_from, identity, adapter, self._optimiser)
+            kept = load_state(context.resume_from, identity, learner.optimiser)
             if kept is not None:
-                self._progress, self._best = kept
+                learner.load_state(kept.now)
+                self._progress, self._best = kept.progress, kept.best
         self._began = self._saved = time.monotonic()
         self._reported = -math.inf
-        self._before = (self._progress.step, self._progress.seconds)
+        self._seconds_before = self._progress.seconds
+        self._trained_before = self._order.trained(self._progress.step)
 
     def go(self) -> str:
         """Train until a reason to stop, and return it as `TrainingResult` names it."""
-        device = self._parameters[0].device
+        device = self._learner.parameters[0].device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             try:
                 because = self._loop()
             except _Stop as stop:
                 because = stop.because
+        if because in {"finished", "deadline"} and not self._is_finite():
+            self._diverged_at = self._progress.step
+            because = "diverged"
         self._clock()
         if because in {"interrupted", "deadline"}:
             self._save()
         self._report()
         return because
 
-    def kept(self) -> dict[str, Pair]:
-        """Return the adapters that the training ends with.
+    def kept(self) -> dict[str, torch.Tensor]:
+        """Return the weights that the training ends with, as `Learner.served` names them.
 
         Those with the lowest held-out loss; the last ones where none were measured after the
         start.
         """
         best = self._progress.best
         measured = best is not None and (best.step > 0 or len(self._progress.curve) > 1)
-        return self._best if measured else self._adapter.pairs()
+        return self._best if measured else self._learner.served()
 
     def metrics(self) -> dict[str, float]:
         """Return the final figures; the same training has the same ones."""
@@ -122,9 +129,8 @@ class TrainingRun:
         found = {
             "steps": float(progress.step),
             "held_out_examples": float(len(self._held_out)),
-            "trainable_parameters": float(self._adapter.trainable),
-            "total_parameters": float(self._adapter.total),
-            "learning_rate": self._rate,
+            "learning_rate": self._settings.learning_rate,
+            **self._counts,
         }
         if progress.loss is not None:
             found["loss"] = progress.loss
@@ -139,12 +145,12 @@ class TrainingRun:
     @property
     def examples_seen(self) -> int:
         """Examples that were trained on, each counted once."""
-        return min(len(self._train), self._trained(self._progress.step))
+        return min(len(self._train), self._order.trained(self._progress.step))
 
     @property
     def epochs_done(self) -> float:
         """Passes over the examples, a part of one included."""
-        return self._trained(self._progress.step) / len(self._train)
+        return self._order.trained(self._progress.step) / len(self._train)
 
     def _loop(self) -> str:
         progress = self._progress
@@ -154,7 +160,6 @@ class TrainingRun:
             if progress.since_best >= self._settings.patience:
                 return "early"
             if progress.step == self._steps:
-                self._require_finite()
                 return "finished"
             self._step()
             self._clock()
@@ -163,63 +168,90 @@ class TrainingRun:
                 self._save()
 
     def _step(self) -> None:
-        """Take one optimiser step, or raise `_Stop` with the weights as they were."""
-        step = self._progress.step
-        batch = self._batch(step)
+        """Train on one batch, or raise `_Stop` with the weights as they were or useless."""
+        step, rounds = self._progress.step, self._learner.rounds
+        batch = self._order.batch(step)
         torch.manual_seed(derived_seed(self._context.seed, "dropout", step))
-        self._optimiser.zero_grad(set_to_none=True)
+        self._set_rate(step)
+        attempts = [
+            (self._learner.attempt(examples), _weights(examples))
+            for examples in self._pieces(batch, self._train, self._sizes)
+        ]
+        began, loss = time.monotonic(), 0.0
+        for number in range(rounds):
+            loss += self._gradient(attempts, len(batch), may_stop=number == 0) / rounds
+            if number == 0 and rounds > 1:  # the last place to stop at
+                self._go_on((rounds - 1) * (time.monotonic() - began))
+            self._learner.optimiser.step()
+            self._learner.after_step()
+        self._progress.step += 1
+        self._progress.add_loss(loss)
+        if not self._held_out and self._is_far(self._progress.loss, self._progress.first_loss):
+            self._diverge()
+
+    def _gradient(
+        self, attempts: Sequence[tuple[Attempt, torch.Tensor]], count: int, *, may_stop: bool
+    ) -> float:
+        """Compute the gradient of a round, and return the loss: the mean over `count` examples."""
+        self._learner.optimiser.zero_grad(set_to_none=True)
         total = 0.0
-        for part in pieces(batch, self._train, self._settings.tokens_at_once):
-            began = self._go_on()
-            examples = [self._train[index] for index in part]
-            losses = self._objective.losses(examples, training=True)
-            loss = weighted(losses, examples, *self._shares) / len(batch)
+        for attempt, weights in attempts:
+            began = self._go_on() if may_stop else time.monotonic()
+            each = attempt.losses().total
+            loss = (weights.to(each.device) * each).sum() / count
             loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             total += float(loss.detach())
             self._longest = max(self._longest, time.monotonic() - began)
             if not math.isfinite(total):
                 self._diverge()
-        most = self._settings.max_grad_norm
-        if not torch.nn.utils.clip_grad_norm_(self._parameters, most).isfinite():
+        if not self._norm().isfinite():
             self._diverge()
-        rate = self._rate * rate_factor(step, self._steps, self._settings.warmup)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        self._optimiser.step()
-        self._progress.step += 1
-        self._progress.add_loss(total)
-        if not self._held_out and self._is_far(self._progress.loss, self._progress.first_loss):
-            self._diverge()
+        return total
+
+    def _norm(self) -> torch.Tensor:
+        """Return the norm of the gradient, (), as it was before it was scaled down."""
+        weights, most = self._learner.parameters, self._settings.max_grad_norm
+        if most is not None:
+            return torch.nn.utils.clip_grad_norm_(weights, most)
+        return torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None])
+
+    def _set_rate(self, step: int) -> None:
+        settings = self._settings
+        factor = rate_factor(step, self._steps, settings.warmup, settings.floor)
+        for group in self._learner.optimiser.param_groups:
+            group["lr"] = settings.learning_rate * factor * group.get("rate_scale", 1.0)
 
     def _measure(self) -> None:
         """Measure the held-out loss and keep the weights that are best."""
-        sums = torch.zeros(4, dtype=torch.float64)
+        losses: list[float] = []
+        parts: dict[str, list[float]] = {}
         everything = range(len(self._held_out))
         with torch.no_grad():
-            for part in pieces(everything, self._held_out, self._settings.tokens_at_once):
+            for examples in self._pieces(everything, self._held_out, self._held_out_sizes):
                 began = self._go_on()
-                examples = [self._held_out[index] for index in part]
-                losses = self._objective.losses(examples, training=False)
-                loss = weighted(losses, examples, *self._shares)
-                sums += torch.stack([loss, *(column.sum() for column in losses)]).cpu()
+                found = self._learner.measure(examples)
+                losses += (_weights(examples).double() * found.total.cpu().double()).tolist()
+                for name, values in found.parts.items():
+                    parts.setdefault(name, []).extend(values[~values.isnan()].tolist())
                 self._longest = max(self._longest, time.monotonic() - began)
-        choices = sum(example.choice is not None for example in self._held_out)
-        texts = sum(example.text is not None for example in self._held_out)
-        loss, *parts = sums.tolist()
-        choice, text, right = (
-            total / count if count else None
-            for total, count in zip(parts, (choices, texts, choices), strict=True)
-        )
-        loss /= len(self._held_out)
-        measured = Measured(self._progress.step, loss, choice, text, right)
+        means = {name: sum(values) / len(values) for name, values in parts.items() if values}
+        loss = sum(losses) / len(losses)
+        measured = Measured(self._progress.step, loss, means)
         start = self._progress.curve[0].loss if self._progress.curve else measured.loss
         if self._is_far(measured.loss, start):
             self._diverge()
         self._progress.curve.append(measured)
         if self._progress.best is measured:
-            self._best = self._adapter.pairs()
+            self._best = self._learner.served()
         self._clock()
         self._report(measured)
+
+    def _pieces(
+        self, indices: Sequence[int], examples: Sequence[Example], sizes: Sequence[int]
+    ) -> list[list[Example]]:
+        """Return examples in parts that are computed together."""
+        parts = pieces(indices, sizes, self._settings.tokens_at_once)
+        return [[examples[index] for index in part] for part in parts]
 
     def _is_measured(self) -> bool:
         curve = self._progress.curve
@@ -236,52 +268,37 @@ class TrainingRun:
             return False
         return not math.isfinite(loss) or loss > 2 * start + 1
 
-    def _require_finite(self) -> None:
-        if not all(weight.isfinite().all() for weight in self._parameters):
-            self._diverge()
+    def _is_finite(self) -> bool:
+        return all(bool(weight.isfinite().all()) for weight in self._learner.parameters)
 
     def _diverge(self) -> None:
         self._diverged_at = self._progress.step + 1
         raise _Stop("diverged")
 
-    def _go_on(self) -> float:
-        """Return the time, or raise `_Stop` if there is a reason not to begin another piece."""
+    def _go_on(self, ahead: float = 0.0) -> float:
+        """Return the time, or raise `_Stop` if there is a reason not to go on.
+
+        Args:
+            ahead: Seconds until it is asked again, where they are more than the longest piece's.
+        """
         now = time.monotonic()
         if self._context.should_stop():
             raise _Stop("interrupted")
-        if now + self._longest + _TO_FINISH >= self._context.deadline:
+        if now + max(self._longest, ahead) + _TO_FINISH >= self._context.deadline:
             raise _Stop("deadline")
         return now
 
-    def _batch(self, step: int) -> list[int]:
-        epoch, place = divmod(step, self._per_epoch)
-        if self._order is None or self._order[0] != epoch:
-            size, seed = self._settings.batch_size, self._context.seed
-            self._order = (epoch, batches(self._train, size, seed, epoch))
-        return self._order[1][place]
-
-    def _trained(self, step: int) -> int:
-        """Return how many examples the first steps trained on, each pass counted."""
-        epoch, place = divmod(step, self._per_epoch)
-        size, seed = self._settings.batch_size, self._context.seed
-        begun = batches(self._train, size, seed, epoch)[:place] if place else []
-        return epoch * len(self._train) + sum(len(batch) for batch in begun)
-
-    @property
-    def _shares(self) -> tuple[float, float]:
-        return self._settings.choice_loss, self._settings.text_loss
-
     def _clock(self) -> None:
-        self._progress.seconds = self._before[1] + time.monotonic() - self._began
+        self._progress.seconds = self._seconds_before + time.monotonic() - self._began
 
     def _save(self) -> None:
         save_state(
             self._context.state,
             self._identity,
             self._progress,
-            adapter=self._adapter,
+            now=self._learner.state(),
             best=self._best,
-            optimiser=self._optimiser,
+            optimiser=self._learner.optimiser,
         )
         self._saved = time.monotonic()
 
@@ -291,18 +308,18 @@ class TrainingRun:
 
     def _report(self, measured: Measured | None = None) -> None:
         progress = self._progress
-        trained, total = self._trained(progress.step), len(self._train) * self._settings.epochs
+        trained = self._order.trained(progress.step)
+        total = len(self._train) * self._settings.epochs
         figures = {
             "step": float(progress.step),
             "examples": float(trained),
             "examples_total": float(total),
             "epoch": trained / len(self._train),
             "seconds": progress.seconds,
-            "trainable_parameters": float(self._adapter.trainable),
-            "total_parameters": float(self._adapter.total),
+            **self._counts,
         }
         since = time.monotonic() - self._began
-        here = trained - self._trained(self._before[0])
+        here = trained - self._trained_before
         if here and since > 0:
             figures["examples_per_second"] = here / since
             figures["seconds_left"] = (total - trained) * since / here
@@ -314,3 +331,8 @@ class TrainingRun:
             figures["diverged_at_step"] = float(self._diverged_at)
         self._context.report(figures)
         self._reported = time.monotonic()
+
+
+def _weights(examples: Sequence[TrainingExample]) -> torch.Tensor:
+    """Return what examples count, (B,)."""
+    return torch.tensor([example.weight for example in examples])
