@@ -1,0 +1,97 @@
+"""Building the engine: where torch and the weights are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+from attrs import evolve
+
+from aegis.errors import ContractError
+from aegis.neural import derived_seed, select_device, use_threads
+from aegis_hrm.decision.layout import Layout
+from aegis_hrm.decision.network import DecisionNetwork
+from aegis_hrm.decision.thinking import Budget
+from aegis_hrm.engine import HrmEngine
+from aegis_hrm.facts import describe_engine
+from aegis_hrm.settings import design_of
+from aegis_hrm.weights_file import read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import aegis
+    from aegis.contracts.roles import Tokenizer
+    from aegis_hrm.settings import EngineSettings
+
+
+def build_engine(
+    settings: EngineSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> HrmEngine:
+    """Return the engine with the checkpoint's weights, or with fresh ones that the seed decides.
+
+    Raises:
+        ConfigError: If no such network can be built.
+        ModelError: If the checkpoint's weights are damaged or of another architecture.
+        ContractError: ``tokenizer-mismatch`` if they are another tokenizer's,
+            ``tokenizer-special`` if the tokenizer lacks what a view is laid out with.
+    """
+    design, tokenizer = design_of(settings), parts["tokenizer"]
+    _check_special(tokenizer)
+    layout = Layout(tokenizer, settings.context, settings.candidate_tokens)
+    use_threads(runtime.threads)
+    network, digest = _network(settings, layout.fingerprint, runtime)
+    return HrmEngine(
+        network=network.to(select_device(runtime.device)),
+        tokenizer=tokenizer,
+        layout=layout,
+        budget=Budget(
+            segments=1 if design.shape.hierarchy == "plain" else settings.segments,
+            confidence=settings.confidence,
+            q_continue=design.q_continue,
+        ),
+        capabilities=evolve(
+            describe_engine(settings),
+            tokenizer_fingerprint=layout.fingerprint,
+            weights=digest,
+        ),
+        preset=settings.preset,
+    )
+
+
+def _network(
+    settings: EngineSettings, fingerprint: str, runtime: aegis.Runtime
+) -> tuple[DecisionNetwork, str]:
+    """Return the network and what identifies its weights."""
+    shape = design_of(settings).shape
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(runtime.seed, "hrm weights"))
+        network = DecisionNetwork(shape, fingerprint)
+    if runtime.checkpoint is None:
+        fresh = f"{runtime.seed} {fingerprint} {shape}"
+        return network, f"fresh-{hashlib.sha256(fresh.encode()).hexdigest()[:10]}"
+    stored = read_weights(runtime.checkpoint, shape)
+    if stored.fingerprint != fingerprint:
+        raise ContractError.of(
+            "tokenizer-mismatch",
+            f"the checkpoint's weights take ids of a tokenizer of fingerprint "
+            f"{stored.fingerprint[:12]}; the configured one has {fingerprint[:12]}",
+            where=f"[engine.hrm].tokenizer; {runtime.checkpoint}",
+            fix="configure the tokenizer that they were trained with, or go back: "
+            "aegis checkpoints rollback",
+        )
+    network.load_state_dict(stored.tensors)
+    return network, stored.digest
+
+
+def _check_special(tokenizer: Tokenizer) -> None:
+    special = tokenizer.capabilities.special_tokens
+    missing = [name for name in ("<halt>", "<goal>", "<candidate>") if name not in special]
+    if missing:
+        raise ContractError.of(
+            "tokenizer-special",
+            f"the tokenizer has no special token {', '.join(missing)}; views are laid out with it",
+            where="[engine.hrm].tokenizer",
+            fix='use tokenizer "hrm-bpe"',
+        )

@@ -1,0 +1,246 @@
+"""How a view and its candidates become one sequence of ids.
+
+    <halt> <goal> <term1> prefix <term2> tuning <found> <doc1> <doc2> a survey of <term2>
+    <step> 4/40
+        <candidate> read <doc1> <term1>-<term2> revisited text=7
+        <candidate> search_library <term2> terms=1
+
+The parts of a view, and what separates their items, are special tokens; text makes none of these
+(the tokenizer's promise), so nothing from outside can forge structure. The state of ``<halt>``
+tells whether to think on, that of each ``<candidate>`` what the candidate is worth.
+
+Entities are renamed by their role: the words of the goal are ``<term1>``, ``<term2>``, ... in the
+order in which they stand there, wherever they stand; documents are ``<doc1>``, ``<doc2>``, ... in
+the order in which the view names them, and a candidate that takes one as an argument points at it.
+A small model then finds what belongs together without having learned any name. A document that a
+candidate names by its title is not spelt out in the view again.
+
+All candidates begin at the same position, right behind the view, and nothing numbers them.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from aegis.contracts.action import SLOT_MARK
+from aegis.contracts.shortening import shorten
+from aegis.contracts.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from aegis.contracts.action import Action
+    from aegis.contracts.roles import Tokenizer
+    from aegis.contracts.view import Seen, View
+
+_WORD: Final = re.compile(r"\w{3,}")
+_TEXTS: Final = ("missing", "facts", "gaps", "observation")
+_DOCUMENTS: Final = ("knowledge", "found")
+
+
+@frozen
+class Row:
+    """One decision as ids.
+
+    Attributes:
+        ids: All tokens, the view's first, (S,).
+        positions: Where each stands; candidates share their start, (S,).
+        segments: 0 for the view, k for candidate k from 1, (S,).
+        markers: Index of each candidate's ``<candidate>``, (C,).
+        cut: Items of the view, and then tokens, that were left out to make it fit.
+        fingerprint: Of the tokenizer and the layout that the ids belong to.
+    """
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    segments: tuple[int, ...]
+    markers: tuple[int, ...]
+    cut: int
+    fingerprint: str
+
+    @property
+    def tokens(self) -> int:
+        """How long it is, S."""
+        return len(self.ids)
+
+
+class Layout:
+    """Turns views with their candidates into rows of ids.
+
+    Args:
+        tokenizer: The tokenizer ``hrm-bpe``, or one with the same special tokens.
+        context: Most tokens of a view together with one candidate.
+        candidate_tokens: Most tokens of a candidate.
+
+    Attributes:
+        fingerprint: What the ids belong to.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, context: int, candidate_tokens: int) -> None:
+        self._tokenizer = tokenizer
+        self._special = tokenizer.capabilities.special_tokens
+        self._room = context - candidate_tokens
+        self._most = candidate_tokens
+        self._terms = _numbered(self._special, "term")
+        self._docs = _numbered(self._special, "doc")
+        assert tokenizer.capabilities.fingerprint is not None
+        self.fingerprint = tokenizer.capabilities.fingerprint
+        self._known: dict[str, tuple[int, ...]] = {}
+
+    def row(self, view: View, candidates: Sequence[Action]) -> Row:
+        """Return the row of a decision.
+
+        A view that does not fit loses items by the rule of `shorten`, then tokens in its middle; a
+        candidate that does not fit loses tokens in its middle.
+        """
+        roles = _Roles.of(view, self._terms, self._docs)
+        offered = [self._candidate(action, roles) for action in candidates]
+        named = frozenset(chain.from_iterable(_references(action, roles) for action in candidates))
+        ids, cut = self._fitting(view, roles, named)
+        start = len(ids)
+        return Row(
+            ids=(*ids, *chain.from_iterable(offered)),
+            positions=(
+                *range(start),
+                *chain.from_iterable(range(start, start + len(c)) for c in offered),
+            ),
+            segments=(
+                *[0] * start,
+                *chain.from_iterable([k] * len(c) for k, c in enumerate(offered, start=1)),
+            ),
+            markers=tuple(_starts(start, offered)),
+            cut=cut,
+            fingerprint=self.fingerprint,
+        )
+
+    def _fitting(self, view: View, roles: _Roles, named: frozenset[str]) -> tuple[list[int], int]:
+        ids = self._view(view, roles, named)
+        if len(ids) <= self._room:
+            return ids, 0
+        short, cut = shorten(view, lambda v: len(self._view(v, roles, named)) <= self._room)
+        ids = self._view(short, roles, named)
+        excess = max(0, len(ids) - self._room)
+        return _middle_out(ids, self._room), cut + excess
+
+    def _view(self, view: View, roles: _Roles, named: frozenset[str]) -> list[int]:
+        mark = self._special
+        ids = [mark["<halt>"], mark["<goal>"], *self._goal(view, roles)]
+        parts = {name: [self._text(text, roles) for text in getattr(view, name)] for name in _TEXTS}
+        for name in _DOCUMENTS:
+            seen: Iterable[Seen] = getattr(view, name)
+            parts[name] = [self._document(each, roles, named) for each in seen]
+        parts["recent"] = [
+            self._text(f"{step.status} {step.gained:+d} {step.action}", roles)
+            for step in view.recent
+        ]
+        for name in (*_TEXTS[:2], *_DOCUMENTS, *_TEXTS[2:], "recent"):
+            for number, item in enumerate(parts[name]):
+                ids.append(mark["<item>" if number else f"<{name}>"])
+                ids += item
+        return [*ids, mark["<step>"], *self._encoded(f"{view.step}/{view.limit}")]
+
+    def _goal(self, view: View, roles: _Roles) -> Iterator[int]:
+        """Yield the goal's text, each of its words after the role that it has from here on."""
+        place = 0
+        for word in _WORD.finditer(view.goal):
+            role = roles.terms.get(word[0].casefold())
+            if role is not None:
+                yield from self._encoded(view.goal[place : word.start()].rstrip())
+                yield role
+                yield from self._encoded(word[0])
+                place = word.end()
+        yield from self._encoded(view.goal[place:])
+
+    def _document(self, seen: Seen, roles: _Roles, named: frozenset[str]) -> list[int]:
+        role = roles.documents.get(seen.ref)
+        if role is None:
+            return self._text(seen.title, roles)
+        return [role] if seen.ref in named else [role, *self._text(seen.title, roles)]
+
+    def _candidate(self, action: Action, roles: _Roles) -> list[int]:
+        tool, _, rest = action.render().partition(" ")
+        before, slot, after = rest.rpartition(SLOT_MARK) if action.slot else (rest, "", "")
+        ids = [self._special["<candidate>"], *self._encoded(tool)]
+        ids += [roles.documents[ref] for ref in _references(action, roles)]
+        ids += self._text(before and f" {before}", roles)
+        if slot:
+            ids += [self._special["<slot>"], *self._text(after, roles)]
+        return _middle_out(ids, self._most)
+
+    def _text(self, text: str, roles: _Roles) -> list[int]:
+        """Return the ids of text with the words of the goal as roles."""
+        ids: list[int] = []
+        place = 0
+        for word in _WORD.finditer(text):
+            role = roles.terms.get(word[0].casefold())
+            if role is not None:
+                ids += self._encoded(text[place : word.start()].rstrip())
+                ids.append(role)
+                place = word.end()
+        ids += self._encoded(text[place:])
+        return ids
+
+    def _encoded(self, text: str) -> tuple[int, ...]:
+        """Return the ids of plain text; what was encoded lately is remembered."""
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[text] = tuple(self._tokenizer.encode(escape(text)))
+        return found
+
+
+_REMEMBERED: Final = 20_000  # pieces of text, about 5 MB
+
+
+@frozen
+class _Roles:
+    """The special ids of a view's entities, by word and by reference."""
+
+    terms: Mapping[str, int]
+    documents: Mapping[str, int]
+
+    @classmethod
+    def of(cls, view: View, terms: Sequence[int], docs: Sequence[int]) -> _Roles:
+        words = dict.fromkeys(word.casefold() for word in _WORD.findall(view.goal))
+        refs = dict.fromkeys(seen.ref for name in _DOCUMENTS for seen in getattr(view, name))
+        return cls(
+            dict(zip(words, terms, strict=False)),
+            dict(zip(refs, docs, strict=False)),
+        )
+
+
+def _references(action: Action, roles: _Roles) -> list[str]:
+    """Return the documents of the view that are an argument, or in a list that is one."""
+    values = chain.from_iterable(
+        value if isinstance(value, (list, tuple)) else (value,)
+        for value in action.arguments.values()
+    )
+    return [value for value in values if isinstance(value, str) and value in roles.documents]
+
+
+def _numbered(special: Mapping[str, int], name: str) -> list[int]:
+    """Return the ids of ``<name1>``, ``<name2>``, ... as far as there are."""
+    found: list[int] = []
+    while f"<{name}{len(found) + 1}>" in special:
+        found.append(special[f"<{name}{len(found) + 1}>"])
+    return found
+
+
+def _middle_out(ids: list[int], most: int) -> list[int]:
+    """Return at most `most` ids: as many from the start as from the end."""
+    excess = len(ids) - most
+    if excess <= 0:
+        return ids
+    head = most - most // 2
+    return ids[:head] + ids[head + excess :]
+
+
+def _starts(first: int, offered: Iterable[Sequence[int]]) -> Iterator[int]:
+    for candidate in offered:
+        yield first
+        first += len(candidate)
