@@ -218,6 +218,7 @@ def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock:
     policy = Policy(
         weights.engine,
         composition.engine.component.name,
+        composition.engine.plugin,
         Exploration(exploration.epsilon, exploration.temperature),
         seed,
     )

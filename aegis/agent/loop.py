@@ -22,6 +22,7 @@ from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
 from aegis.errors import AegisError, InputError
 from aegis.exploration import Exploration, sample, step_rng
+from aegis.host.interface import remarks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aegis.contracts.outcome import StepResult
     from aegis.contracts.roles import Engine, Environment, Scores
     from aegis.contracts.view import View
+    from aegis.host.plugin import PluginInfo
     from aegis.store.ledger import Ledger
     from aegis.store.runs import EpisodeRow
 
@@ -95,16 +97,30 @@ class Listener:
 
 @frozen
 class Policy:
-    """What decides: the engine, how far behaviour departs from it, and the run's seed."""
+    """What decides.
+
+    Attributes:
+        engine: The engine.
+        name: Its name as a component.
+        plugin: Who provides it.
+        exploration: How far behaviour departs from it.
+        seed: Seed of the run.
+    """
 
     engine: Engine
     name: str
+    plugin: PluginInfo
     exploration: Exploration
     seed: int
 
     def decide(self, view: View, candidates: Sequence[Action], step: int) -> Decision:
-        """Return the decision for one step."""
+        """Return the decision for one step.
+
+        Raises:
+            PluginError: If what the engine remarks is of another shape than its role allows.
+        """
         scores = self.engine.score(view, candidates)
+        remarks = remarks_of(self.engine, self.name, self.plugin)
         behaviour = self.exploration.behaviour(scores)
         chosen = sample(behaviour, step_rng(self.seed, step))
         decision = Decision(
@@ -115,6 +131,7 @@ class Policy:
             action=candidates[chosen],
             engine=self.name,
             checkpoint=self.engine.capabilities.weights,
+            remarks=remarks,
         )
         slot = candidates[chosen].slot
         return decision if slot is None else self._write(decision, view, slot)

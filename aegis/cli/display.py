@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 import click
 
 from aegis.agent.loop import Listener
+from aegis.cli.remarks import brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,8 +101,10 @@ def line(step: Experience) -> str:
     assert outcome is not None
     chance = math.exp(decision.behaviour_log_probabilities[decision.chosen])
     reward = step.reward or 0.0
+    remarks = f", {brief(decision.remarks)}" if decision.remarks else ""
     return (
-        f"{step.step:>6}  {decision.action.render()}  [{chance:.0%} of {len(decision.candidates)}]"
+        f"{step.step:>6}  {decision.action.render()}"
+        f"  [{chance:.0%} of {len(decision.candidates)}{remarks}]"
         f"  {outcome.status}: {outcome.message or 'done'}  {reward:+.2f}"
     )
 
@@ -182,6 +185,8 @@ class LiveScreen:
                 f" of {step.view.limit}" if step.view.limit else ""
             )
             text.append(where + f" · {step.environment}", style="dim")
+            if step.decision.remarks:
+                text.append(f" · {brief(step.decision.remarks)}", style="dim")
             if step.view.missing:
                 text.append(f"\nstill missing: {', '.join(step.view.missing)}", style="yellow")
         return text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aegis.cli.invocation import invocation, shared_options
+from aegis.cli.remarks import brief, whole
 
 if TYPE_CHECKING:
     from aegis.contracts.experience import Experience
@@ -47,6 +48,7 @@ def _brief(row: Experience) -> dict[str, Any]:
         "status": row.outcome.status if row.outcome else None,
         "message": row.outcome.message if row.outcome else None,
         "reward": row.reward,
+        "remarks": dict(row.decision.remarks),
     }
 
 
@@ -93,7 +95,8 @@ def _list(rows: list[Experience]) -> None:
         action = _shown(row)
         status = row.outcome.status if row.outcome else "not finished"
         reward = f"{row.reward:+.2f}" if row.reward is not None else "     "
-        click.echo(f"{row.step:>6}  {row.origin:8}  {reward}  {status:8}  {action}")
+        remarks = f"  [{brief(row.decision.remarks)}]" if row.decision.remarks else ""
+        click.echo(f"{row.step:>6}  {row.origin:8}  {reward}  {status:8}  {action}{remarks}")
 
 
 def _shown(row: Experience) -> str:
@@ -121,6 +124,8 @@ def _whole(row: Experience) -> None:
         behaviour = math.exp(decision.behaviour_log_probabilities[i])
         mark = ">" if i == decision.chosen else " "
         click.echo(f"{mark} {engine:6.1%}  {behaviour:8.1%}   {decision.candidates[i].render()}")
+    if decision.remarks:
+        click.echo(f"remarks: {whole(decision.remarks)}")
     if decision.text is not None:
         chance = decision.text_log_probability
         click.echo(f"wrote  {decision.text!r}" + (f" ({chance:.2f})" if chance is not None else ""))

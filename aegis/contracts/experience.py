@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from aegis.contracts.action import Action
 from aegis.contracts.outcome import Outcome
 from aegis.contracts.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Origin = Literal["own", "practice", "teacher", "import"]
 """Where experience comes from: the agent's own life, its practice in a gym, a teacher's
@@ -31,6 +34,7 @@ class Decision:
         plan_log_probability: Its log-probability, or None.
         engine: Name of the engine.
         checkpoint: Identifier of its weights, or None where it has none.
+        remarks: What the engine remarked about its scores: short names, finite numbers.
     """
 
     candidates: tuple[Action, ...]
@@ -44,6 +48,7 @@ class Decision:
     plan_log_probability: float | None = None
     engine: str = ""
     checkpoint: str | None = None
+    remarks: Mapping[str, float] = field(factory=dict)
 
 
 @frozen

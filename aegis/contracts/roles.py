@@ -41,7 +41,19 @@ class Written:
 
 
 class Engine(Protocol):
-    """The policy: gives every candidate a log-probability."""
+    """The policy: gives every candidate a log-probability.
+
+    An engine may have one more property, `remarks`, that says something about its last `score`:
+
+        @property
+        def remarks(self) -> Mapping[str, float]:
+            return {"segments": 3, "cut": 2}
+
+    At most 16 names (lower-case letters, digits, - and _) with finite numbers: how many segments
+    of computation it took, how many items of the view were left out because they did not fit. The
+    host reads it right after each `score` and records it with the decision
+    (`aegis.Decision.remarks`). An engine without it remarks nothing.
+    """
 
     capabilities: EngineCapabilities
 

@@ -1,4 +1,4 @@
-"""The interface of what plugins build: every role's methods, capabilities, and candidates."""
+"""The interface of what plugins build: each role's methods, capabilities, candidates, remarks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.contracts.action import Action
+from aegis.contracts.remarks import remark_faults
 from aegis.contracts.roles import ToolSpec
 from aegis.contracts.schema import argument_schema_faults, violations
 from aegis.errors import PluginError, Problem
@@ -16,7 +17,7 @@ from aegis.host.role import capability_faults, is_number, is_positive, misfit, s
 
 if TYPE_CHECKING:
     from aegis.contracts.component import Kind
-    from aegis.contracts.roles import Tool
+    from aegis.contracts.roles import Engine, Tool
     from aegis.contracts.view import View
     from aegis.host.plugin import PluginInfo, Provided
 
@@ -60,6 +61,35 @@ def actions(tool: Tool, view: View, plugin: PluginInfo) -> tuple[Action, ...]:
     if faults:
         raise PluginError(_candidate_problem(plugin, tool.spec.name, faults))
     return tuple(action for action in made if isinstance(action, Action))
+
+
+def remarks_of(engine: Engine, name: str, plugin: PluginInfo) -> dict[str, float]:
+    """Return what an engine remarks about its last `score`; nothing where it has no `remarks`.
+
+    Args:
+        engine: The engine, whatever it is made of.
+        name: Its name as a component.
+        plugin: Who provides it.
+
+    Raises:
+        PluginError: If reading them raises, or they are no mapping of a few names to finite
+            numbers.
+    """
+    with attributed(plugin, f'remarks of engine "{name}"'):
+        said = _remarks(engine)
+        faults = [f"remarks: {fault}" for fault in remark_faults(said)]
+        if not faults:
+            return {key: float(value) for key, value in said.items()}
+    raise PluginError(misfit(plugin, "engine", name, faults))
+
+
+def _remarks(engine: Any) -> Any:
+    try:
+        return engine.remarks
+    except AttributeError as error:
+        if error.name != "remarks":  # the property is there, and something in it is not
+            raise
+        return {}
 
 
 def _action(spec: ToolSpec, item: object) -> object:

@@ -5,8 +5,9 @@
     {"step": 2, "run": "a", ...}
 
 Pure ASCII. Floats are written so that they come back exactly; minus infinity is ``"-inf"``. The
-first line of a run and of an episode also describes the run and the episode. Every line is
-strict: an unknown key, a missing one or a value of another type is an error that names them.
+first line of a run and of an episode also describes the run and the episode; ``remarks`` is left
+out where the engine remarked nothing. Every line is strict: an unknown key, a missing one or a
+value of another type is an error that names them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aegis.contracts.action import Action
 from aegis.contracts.experience import Decision, Experience, Origin
 from aegis.contracts.names import did_you_mean
 from aegis.contracts.outcome import STATUSES, Outcome
+from aegis.contracts.remarks import remark_faults
 from aegis.contracts.view import View
 from aegis.errors import InputError, Problem
 
@@ -117,6 +119,8 @@ def line(
         "done": experience.done,
         "extra": experience.extra,
     }
+    if decision.remarks:
+        values["remarks"] = {name: float(value) for name, value in decision.remarks.items()}
     if run is not None:
         values["begins_run"] = asdict(run)
     if episode is not None:
@@ -134,7 +138,7 @@ def parse(text: str) -> Line:
         InputError: With everything that is wrong with the line.
     """
     values = _object(text)
-    problems = _problems(values, _LINE, ("begins_run", "begins_episode"))
+    problems = _problems(values, _LINE, _OPTIONAL)
     if not problems:
         try:
             return _line(values)
@@ -213,6 +217,7 @@ def _decision(values: Mapping[str, Any]) -> Decision:
         plan_log_probability=_parsed_score(values["plan_log_probability"], "plan_log_probability"),
         engine=values["engine"],
         checkpoint=values["checkpoint"],
+        remarks=_parsed_remarks(values.get("remarks", {})),
     )
 
 
@@ -256,6 +261,12 @@ def _number(value: Any, name: str) -> float:
     if not _NUMBER.fits(value):
         raise _LineError(f'{name}: expected a number or "{_MINUS_INFINITY}", found {_short(value)}')
     return float(value)
+
+
+def _parsed_remarks(values: Any) -> dict[str, float]:
+    for fault in remark_faults(values):
+        raise _LineError(f"remarks: {fault}")
+    return {name: float(value) for name, value in values.items()}
 
 
 def _require(values: Any, fields: Mapping[str, _Rule], where: str) -> None:
@@ -367,6 +378,7 @@ _LINE: Final[Mapping[str, _Rule]] = {
     "outcome": _OBJECT,
     "reward": _NUMBER,
 }
+_OPTIONAL: Final = ("remarks", "begins_run", "begins_episode")
 _ACTION: Final[Mapping[str, _Rule]] = {
     "tool": _TEXT,
     "arguments": _OBJECT,

@@ -233,7 +233,7 @@ class Ledger:
         self._expect(experience.step)
         base = self._base(experience)
         values, shown = rows.intent(experience, base)
-        digest = rows.link(self._digest, values)
+        digest = rows.intent_link(self._digest, values)
         self._execute(
             _INTEND, {**dict(zip(rows.INTENT_COLUMNS, values, strict=True)), "digest": digest}
         )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from aegis.contracts.action import Action
 from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
+from aegis.contracts.remarks import remark_faults
 from aegis.contracts.text import BAR
 from aegis.contracts.view import View
 from aegis.errors import Problem, StoreError
@@ -54,7 +55,7 @@ INTENT_COLUMNS: Final = (
     "id", "run", "episode", "idx", "environment", "origin", "seed", "generator", "key", "started",
     "chosen", "tool", "engine", "checkpoint", "text_logp", "plan_logp", "engine_logp",
     "behaviour_logp", "view_digest", "text", "plan", "action", "view_delta", "candidates_delta",
-    "extra",
+    "extra", "remarks",
 )  # fmt: skip
 RESULT_COLUMNS: Final = (
     "status", "gained", "seconds", "reward", "done", "finished", "message", "items",
@@ -103,6 +104,7 @@ def intent(experience: Experience, base: Shown) -> tuple[tuple[Any, ...], Shown]
         delta(base.view, shown.view),
         delta(base.candidates, shown.candidates),
         experience.extra,
+        _remarks(decision),
     )
     return values, shown
 
@@ -127,6 +129,18 @@ def result(outcome: Outcome, reward: float, *, done: bool, finished: str) -> tup
         outcome.message,
         _pack(list(outcome.items)),
     )
+
+
+def intent_link(previous: str, values: Sequence[object]) -> str:
+    """Return the link over the values of `INTENT_COLUMNS`.
+
+    Remarks, which come last, are left out where there are none: a row that was written before the
+    column was there has the digest that it had.
+
+    Raises:
+        StoreError: As `link`.
+    """
+    return link(previous, values if values[-1] is not None else values[:-1])
 
 
 def link(previous: str, values: Iterable[object]) -> str:
@@ -258,6 +272,8 @@ def _check(experience: Experience) -> None:
             raise not_storable(name, f"{value!r} is no log-probability")
     if decision.chosen is not None and not 0 <= decision.chosen < count:
         raise not_storable("chosen", f"candidate {decision.chosen} of {count}")
+    for fault in remark_faults(decision.remarks):
+        raise not_storable("remarks", fault)
 
 
 def _candidate_lines(experience: Experience) -> list[str]:
@@ -285,6 +301,13 @@ def _own_action(experience: Experience) -> str | None:
         return "null" if decision.action is None else action_line(decision.action)
     except (ValueError, TypeError) as error:
         raise not_storable("action", f"arguments and signals are JSON: {error}") from error
+
+
+def _remarks(decision: Decision) -> str | None:
+    """Return the remarks as a JSON object of floats, None where there are none."""
+    if not decision.remarks:
+        return None
+    return _pack({name: float(value) for name, value in decision.remarks.items()})
 
 
 def _experience(row: RowMapping, view: View, candidates: tuple[Action, ...]) -> Experience:
@@ -321,6 +344,7 @@ def _decision(row: RowMapping, candidates: tuple[Action, ...]) -> Decision:
         plan_log_probability=row["plan_logp"],
         engine=row["engine"],
         checkpoint=row["checkpoint"],
+        remarks={} if row["remarks"] is None else dict(json.loads(row["remarks"])),
     )
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration. A ledger whose version differs is migrated when it is opened to write."""
 
 ORIGINS: Final = ("own", "practice", "teacher", "import")
@@ -120,6 +120,7 @@ steps = Table(
     Column("view_delta", Text, nullable=False),
     Column("candidates_delta", Text, nullable=False),
     Column("extra", Text, nullable=False),
+    Column("remarks", Text),  # none: the engine remarked nothing
     UniqueConstraint("episode", "idx"),
     _one_of("origin", ORIGINS),
     _one_of("status", STATUSES),

@@ -77,7 +77,7 @@ def _step(row: RowMapping, previous: str, memory: reading.Memory) -> Iterator[st
 
 def step_digest(row: RowMapping, previous: str) -> str:
     """Return the digest that a row of ``steps`` must have after the digest `previous`."""
-    intended = rows.link(previous, [row[column] for column in rows.INTENT_COLUMNS])
+    intended = rows.intent_link(previous, [row[column] for column in rows.INTENT_COLUMNS])
     if row["status"] is None:
         return intended
     return rows.link(intended, [row[column] for column in rows.RESULT_COLUMNS])

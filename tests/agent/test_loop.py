@@ -7,16 +7,21 @@ import pytest
 
 from aegis.agent.loop import Listener, Loop, Policy
 from aegis.agent.stages import Seeded
-from aegis.errors import AegisError, InputError
+from aegis.contracts.action import Action
+from aegis.contracts.roles import Written
+from aegis.errors import AegisError, InputError, PluginError
 from aegis.exploration import Exploration
+from aegis.host.plugin import PluginInfo
 from aegis.store.ledger import Ledger
+
+PLUGIN = PluginInfo("acme", "acme-kit", "1.2")
 
 
 def loop_on(ledger, environment, engine, clock, *, seed=3, listener=None, name="buttons"):
     if ledger.run("run-1") is None:
         ledger.begin_run("run-1", "test", seed)
     stage = Seeded(environment, name, "own", f"{name}-1")
-    policy = Policy(engine, "even", Exploration(), seed)
+    policy = Policy(engine, "even", PLUGIN, Exploration(), seed)
     return Loop(
         ledger, policy, stage, None, run="run-1", clock=clock, listener=listener or Listener()
     )
@@ -170,3 +175,77 @@ def test_an_episode_that_cannot_be_played_again_ends_and_the_run_goes_on(
         assert ledger.verify() == []
     assert len(notices) == 1
     assert "no candidate any more" in notices[0]
+
+
+@pytest.fixture
+def thinking(even):
+    """An engine that remarks how often it was asked, and something else while a text is written."""
+
+    class Thinking(type(even)):
+        asked = 0
+
+        @property
+        def remarks(self):
+            return {"segments": self.asked % 3, "cut": 0.5} if self.asked % 3 else {}
+
+        def score(self, view, candidates):
+            self.asked += 1
+            return super().score(view, candidates)
+
+        def write(self, view, action, slot):
+            self.asked += 1
+            return Written("some words", -1.0)
+
+    return Thinking()
+
+
+def expected_remarks(asked):
+    return {"segments": asked % 3, "cut": 0.5} if asked % 3 else {}
+
+
+def test_what_the_engine_remarks_is_recorded_with_each_decision(ledger, buttons, thinking, clock):
+    heard = []
+    listener = Listener(
+        decided=lambda e: heard.append(e.decision.remarks),
+        settled=lambda e, _: heard.append(e.decision.remarks),
+    )
+    steps = list(loop_on(ledger, buttons, thinking, clock, listener=listener).run(7))
+    expected = [expected_remarks(asked) for asked in range(1, 8)]
+    assert [s.decision.remarks for s in steps] == expected
+    assert heard == [remarks for remarks in expected for _ in range(2)]
+    assert [s.decision.remarks for s in ledger.experiences()] == expected
+    assert ledger.verify() == []
+
+
+def test_remarks_are_those_of_scoring_and_not_of_writing(ledger, buttons, thinking, clock):
+    class Slots(type(buttons)):
+        def candidates(self, view):
+            return [Action("press", {"button": i}, slot="why") for i in range(4)]
+
+    (step,) = loop_on(ledger, Slots(), thinking, clock).run(1)
+    assert step.decision.text == "some words"
+    assert step.decision.remarks == expected_remarks(1)
+
+
+def test_remarks_of_an_open_decision_survive_a_crash(tmp_path, buttons, thinking, clock):
+    with Ledger.open(tmp_path) as ledger:
+        walk = loop_on(ledger, buttons, thinking, clock, seed=0).run(10)
+        next(walk)
+        walk.close()
+        assert ledger.pending().decision.remarks == expected_remarks(2)
+    with Ledger.open(tmp_path) as ledger:
+        (step,) = loop_on(ledger, type(buttons)(), thinking, clock, seed=0).run(1)
+        assert (step.step, step.decision.remarks) == (2, expected_remarks(2))
+        assert ledger.verify() == []
+
+
+def test_remarks_that_are_none_end_the_run_with_the_plugin_named(ledger, buttons, even, clock):
+    even.remarks = {"segments": float("nan")}
+    with pytest.raises(PluginError) as caught:
+        next(loop_on(ledger, buttons, even, clock).run(1))
+    (problem,) = caught.value.problems
+    assert problem.message == (
+        'plugin "acme" (acme-kit 1.2): engine "even" does not fit its role: '
+        "remarks: segments is nan, no finite number"
+    )
+    assert ledger.last_step() == 0

@@ -85,6 +85,7 @@ def test_no_ledger_and_a_ledger_from_before_say_that_nothing_was_promoted(run_fo
     Ledger.open(run_folder).close()
     database = sqlite3.connect(run_folder / "ledger.sqlite")
     database.execute("DROP TABLE promotions")
+    database.execute("ALTER TABLE steps DROP COLUMN remarks")
     database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.commit()
     assert serving(run_folder, "p") is None

@@ -208,7 +208,9 @@ def test_the_contracts_go_through_json_and_back():
         "search", {"query": "x", "deep": {"n": [1, None]}}, "query", "about", {"rank": 1}
     )
     outcome = Outcome("ok", gained=2, seconds=0.5, items=("17",))
-    decision = Decision((action,), 0, (0.0,), (-0.5,), action, engine="gpt2")
+    decision = Decision(
+        (action,), 0, (0.0,), (-0.5,), action, engine="gpt2", remarks={"cut": 2.0, "depth": 0.5}
+    )
     document = Document("library", "a", "A", "text", authors=("x",), withdrawn=True)
     for value in (
         view,

@@ -5,7 +5,7 @@ from attrs import evolve
 import aegis
 from aegis.contracts.view import View
 from aegis.errors import PluginError
-from aegis.host.interface import METHODS, actions, verify_interface
+from aegis.host.interface import METHODS, actions, remarks_of, verify_interface
 from aegis.host.plugin import PluginInfo, Provided
 from aegis.host.role import verify_capabilities
 
@@ -254,3 +254,57 @@ def test_a_tool_that_never_ends_is_cut():
                 yield {"query": "a"}
 
     assert len(actions(Endless(), VIEW, PLUGIN)) == 256
+
+
+def remarking(said):
+    engine = Engine()
+    engine.remarks = said
+    return engine
+
+
+def test_an_engine_without_remarks_remarks_nothing():
+    assert remarks_of(Engine(), "thing", PLUGIN) == {}
+
+
+def test_remarks_are_taken_as_floats_whatever_becomes_of_the_mapping():
+    said = {"segments": 3, "cut": np.float32(0.5)}
+    taken = remarks_of(remarking(said), "thing", PLUGIN)
+    said.clear()
+    assert taken == {"segments": 3.0, "cut": 0.5}
+    assert {type(value) for value in taken.values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"segments": float("nan")}, "segments is nan, no finite number"),
+        ({"segments": "three"}, "segments is 'three', no finite number"),
+        ({f"r{i}": i for i in range(1000)}, "1000 of them, at most 16 are allowed"),
+        ({"Segments": 3}, "'Segments' is no name"),
+        (lambda: {"segments": 3}, "is no mapping of names to numbers"),
+    ],
+)
+def test_remarks_of_another_shape_are_attributed(said, fault):
+    with pytest.raises(PluginError) as caught:
+        remarks_of(remarking(said), "thing", PLUGIN)
+    (problem,) = caught.value.problems
+    assert problem.code == "plugin-interface"
+    assert problem.message.startswith(
+        'plugin "acme" (acme-kit 1.2): engine "thing" does not fit its role: remarks: '
+    )
+    assert fault in problem.message
+    assert problem.fix == "pip install --upgrade acme-kit, or aegis plugins disable acme"
+
+
+@pytest.mark.parametrize("wrong", ["self.taken", "1 / 0"])
+def test_what_reading_remarks_raises_is_attributed(wrong):
+    class Broken(Engine):
+        @property
+        def remarks(self):
+            return {"segments": eval(wrong)}
+
+    with pytest.raises(PluginError) as caught:
+        remarks_of(Broken(), "thing", PLUGIN)
+    assert caught.value.problems[0].message.startswith(
+        'plugin "acme" (acme-kit 1.2) raised in remarks of engine "thing": '
+    )

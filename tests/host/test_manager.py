@@ -297,8 +297,11 @@ def test_a_component_that_nobody_provides_is_named_with_what_there_is(
     ):
         host.component("tool", "search_wikki")
     with pytest.raises(PluginError) as caught:
-        host.component("engine", "hrm")
-    assert caught.value.problems[0].fix == "pip install aegis-hrm, then aegis plugins enable hrm"
+        host.component("trainer", "policy-gradient")
+    assert (
+        caught.value.problems[0].fix
+        == "pip install aegis-reinforce, then aegis plugins enable reinforce"
+    )
 
 
 def test_a_component_of_an_installed_plugin_comes_with_the_command_that_enables_it(

@@ -54,6 +54,7 @@ def write_experience(ledger, count=18, run="run-a", key="k", start=1):
             plan_log_probability=float("-inf") if chosen else None,
             engine="gpt2",
             checkpoint="sha256:abc" if episode else None,
+            remarks={"segments": offset, "cut": 1 / 3} if chosen else {},
         )
         experience = Experience(
             step=step, run=run, episode=first + episode, index=index, environment=environment,

@@ -47,6 +47,8 @@ def test_what_was_written_is_read_back_exactly(dataset, tmp_path):
     assert found == dataset
     assert found.digest == dataset.digest
     assert found[0].decision.engine_log_probabilities[1] == -math.inf
+    assert found[1].decision.remarks == {"segments": 1, "cut": 1 / 3}
+    assert found[2].decision.remarks == {}
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["train.jsonl"]
     found.write(tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "train.jsonl").read_bytes()
@@ -67,14 +69,16 @@ def test_an_empty_data_set_is_written_and_read(tmp_path):
 
 def test_the_digest_changes_with_content_and_order(dataset):
     steps, returns, advantages = dataset.experiences, dataset.returns, dataset.advantages
+    remarked = evolve(steps[-1], decision=evolve(steps[-1].decision, remarks={"segments": 9}))
     others = [
         Dataset(steps[::-1], returns[::-1], advantages[::-1]),
         Dataset(steps, returns[::-1], advantages),
         Dataset(steps, returns, advantages[::-1]),
         Dataset(steps[:-1], returns[:-1], advantages[:-1]),
         Dataset((*steps[:-1], evolve(steps[-1], reward=9.0)), returns, advantages),
+        Dataset((*steps[:-1], remarked), returns, advantages),
     ]
-    assert len({dataset.digest, *(other.digest for other in others)}) == 6
+    assert len({dataset.digest, *(other.digest for other in others)}) == 7
 
 
 @given(

@@ -38,6 +38,7 @@ def make_step(step: int, **changes) -> Experience:
         text_log_probability=-2.5 if step % 5 == 0 else None,
         engine="rules",
         checkpoint=None,
+        remarks={"segments": step % 4, "cut": step / 3} if step % 2 else {},
     )
     values = {
         "step": step,

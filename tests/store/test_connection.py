@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -23,10 +24,14 @@ from aegis.store.migrations import configuration
 
 
 def schema(connection):
-    """Return every object's SQL; of a table the columns in order, its constraints in any."""
+    """Return every object's SQL; of a table the columns in order, its constraints in any.
+
+    SQLite writes a column that was added later on the line of the one before it.
+    """
     objects = {}
     for kind, name, sql in connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master"):
-        lines = [line.strip().rstrip(",") for line in (sql or "").split("\n")]
+        split = re.sub(r", (?=\w+ (?:TEXT|INTEGER|REAL|BLOB)\b)", "\n", sql or "")
+        lines = [line.strip().rstrip(",") for line in split.split("\n")]
         constraints = [line for line in lines if re.match("CHECK|UNIQUE|FOREIGN|PRIMARY", line)]
         columns = [line for line in lines if line not in constraints]
         objects[kind, name] = (columns, sorted(constraints))
@@ -148,6 +153,39 @@ def test_an_older_ledger_is_migrated_when_opened_to_write(folder):
     with Ledger.open(folder) as ledger:
         assert ledger.last_step() == 0
         assert connections._version(ledger.connection) == tables.HEAD
+
+
+OLD_DIGESTS = (Path(__file__).parents[1] / "fixtures" / "ledgers").glob("*.sql")
+
+
+@pytest.mark.parametrize("file", sorted(OLD_DIGESTS), ids=lambda file: file.stem)
+def test_a_ledger_of_an_earlier_program_is_migrated_and_goes_on(folder, file, steps_of):
+    """Its rows keep their digests, and new rows are chained to them."""
+    folder.mkdir(parents=True)
+    database = sqlite3.connect(folder / connections.FILE)
+    database.executescript(file.read_text("utf-8"))
+    before = database.execute("SELECT id, digest FROM steps ORDER BY id").fetchall()
+    assert database.execute("SELECT version_num FROM alembic_version").fetchone() == (file.stem,)
+    database.close()
+    with pytest.raises(StoreError) as caught:
+        Ledger.open(folder, write=False)
+    assert caught.value.problems[0].code == "ledger-older"
+    with Ledger.open(folder) as ledger:
+        run = ledger.connection.exec_driver_sql
+        assert connections._version(ledger.connection) == tables.HEAD
+        assert ledger.verify() == []
+        assert [tuple(row) for row in run("SELECT id, digest FROM steps ORDER BY id")] == before
+        assert [step.decision.remarks for step in ledger.experiences()] == [{}] * 6
+        assert ledger.pending().decision.remarks == {}
+        steps_of.settle(ledger, 7)
+        ledger.commit()
+        steps_of.write(ledger, 8, 12)
+        assert ledger.verify() == []
+        assert ledger.experience(9).decision.remarks == {"segments": 1, "cut": 3}
+        after = run("SELECT id, digest FROM steps WHERE id < 7 ORDER BY id")
+        assert [tuple(row) for row in after] == before[:6]
+        run("UPDATE steps SET remarks = '{\"segments\":1.0}' WHERE id = 3")
+        assert any(line.startswith("step 3 was changed") for line in ledger.verify())
 
 
 def test_an_older_ledger_is_not_migrated_by_looking(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -238,6 +239,10 @@ BAD_DECISIONS = {
     "negative candidate": {"chosen": -1},
     "half a surrogate pair": {"text": "\ud800"},
     "arguments that are no JSON": {"action": Action("read", {"document": b"x"})},
+    "a remark that is no number": {"remarks": {"segments": math.nan}},
+    "a remark that is a text": {"remarks": {"segments": "3"}},
+    "a remark without a name": {"remarks": {"": 3}},
+    "more remarks than are allowed": {"remarks": {f"r{i}": i for i in range(17)}},
     "an argument that is no number": {"action": Action("read", {"document": math.nan})},
 }
 
@@ -276,6 +281,34 @@ def test_surrogates_in_a_candidates_words_are_kept(ledger, steps_of):
     steps_of.begin_episode(ledger, made)
     ledger.intend(evolve(made, decision=decision))
     assert ledger.experience(1).decision == decision
+
+
+def test_remarks_take_nothing_where_there_are_none(ledger, steps_of):
+    steps_of.write(ledger, 1, 4)
+    run = ledger.connection.exec_driver_sql
+    stored = [row[0] for row in run("SELECT remarks FROM steps ORDER BY id")]
+    assert [text and json.loads(text) for text in stored] == [
+        {"segments": 1, "cut": 1 / 3}, None, {"segments": 3, "cut": 1}, None,
+    ]  # fmt: skip
+
+
+def test_a_step_without_remarks_has_the_digest_of_its_other_columns(ledger, steps_of):
+    """Computed here by hand: the columns in the order of the table's first version."""
+    made = steps_of.make(2)
+    made = evolve(made, step=1, index=1)
+    ledger.begin_run("run-1", "rules", 0)
+    steps_of.begin_episode(ledger, made)
+    ledger.intend(made)
+    columns = (
+        "id, run, episode, idx, environment, origin, seed, generator, key, started, chosen, tool, "
+        "engine, checkpoint, text_logp, plan_logp, engine_logp, behaviour_logp, view_digest, text, "
+        "plan, action, view_delta, candidates_delta, extra"
+    )
+    run = ledger.connection.exec_driver_sql
+    (*values, digest) = run(f"SELECT {columns}, digest FROM steps").one()
+    plain = [value.hex() if isinstance(value, bytes) else value for value in values]
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    assert hashlib.sha256(text.encode()).hexdigest() == digest
 
 
 def test_runs_begin_go_on_and_end(ledger):
@@ -455,6 +488,11 @@ ACTIONS = st.builds(
     signals=st.dictionaries(STORED_TEXT, st.integers(-99, 99), max_size=2),
 )
 SCORE = st.floats(max_value=0, allow_nan=False, width=32)
+REMARKS = st.dictionaries(
+    st.from_regex("[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True),
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53),
+    max_size=16,
+)
 
 
 @st.composite
@@ -471,6 +509,7 @@ def decisions(draw):
         text=draw(st.none() | STORED_TEXT), text_log_probability=draw(st.none() | SCORE),
         plan=draw(st.none() | STORED_TEXT), plan_log_probability=draw(st.none() | SCORE),
         engine=draw(STORED_TEXT), checkpoint=draw(st.none() | STORED_TEXT),
+        remarks=draw(REMARKS),
     )  # fmt: skip
 
 

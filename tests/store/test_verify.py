@@ -79,6 +79,26 @@ def test_a_changed_open_decision_is_found(tampered, column):
     assert tampered(statement)
 
 
+@pytest.mark.parametrize("number", ["99.0", "null", '"3"'])
+@pytest.mark.parametrize("step", [7, 13])
+def test_a_changed_remark_is_found(tampered, step, number):
+    """Of a settled step and of an open one."""
+    found = tampered(
+        f"UPDATE steps SET remarks = json_set(remarks, '$.segments', json('{number}')) WHERE id = {step}"
+    )
+    assert found == [f"step {step} was changed, or the step before it was changed or removed"]
+
+
+@pytest.mark.parametrize("step", [7, 13])
+def test_a_removed_remark_is_found(tampered, step):
+    assert tampered(f"UPDATE steps SET remarks = NULL WHERE id = {step}")
+    assert tampered(f"UPDATE steps SET remarks = '{{}}' WHERE id = {step}")
+
+
+def test_a_remark_that_nobody_made_is_found(tampered):
+    assert tampered("""UPDATE steps SET remarks = '{"segments":1.0}' WHERE id = 8""")
+
+
 @pytest.mark.parametrize("step", [1, 6, 12, 13])
 def test_a_deleted_step_is_found(tampered, step):
     found = tampered(f"DELETE FROM steps WHERE id = {step}")

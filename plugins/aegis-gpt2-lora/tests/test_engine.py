@@ -355,12 +355,12 @@ def test_a_closed_engine_gives_its_memory_back(engine_of, tiny_folder, view, can
 def test_gpt2_of_124m_weights_with_the_real_vocabulary(shared, view, candidates):
     from transformers.models.gpt2.modeling_gpt2 import GPT2Config, GPT2LMHeadModel
 
+    from aegis.neural import FileTokenizer
     from aegis_gpt2_lora.encoding import Encoding
     from aegis_gpt2_lora.engine import GptEngine
     from aegis_gpt2_lora.gpt2 import Gpt2, Shape
     from aegis_gpt2_lora.gpt2_model import Gpt2Model, loaded
     from aegis_gpt2_lora.settings import EngineSettings
-    from aegis.neural import FileTokenizer
 
     torch.manual_seed(0)
     reference = GPT2LMHeadModel(GPT2Config()).eval()

@@ -70,7 +70,7 @@ class GptEngine:
         self.module = model.module
         self.encoding = encoding
         self.views_cut = 0
-        self._cut = 0  # items that were left out of the view that was encoded last
+        self._cut = 0  # of the view that was encoded last
         self._remarks: dict[str, float] = {}
         self._model: LanguageModel | None = model
         self.settings = settings
@@ -95,7 +95,7 @@ class GptEngine:
 
     @property
     def remarks(self) -> Mapping[str, float]:
-        """What the last `score` left out: ``cut``, items of a view that did not fit."""
+        """What the last `score` left out of a view that did not fit: ``cut`` (`Prompt.cut`)."""
         return dict(self._remarks)
 
     def score_batch(self, items: Sequence[tuple[View, Sequence[Action]]]) -> list[Scores]:
