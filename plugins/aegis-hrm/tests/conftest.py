@@ -1,10 +1,24 @@
 """What the tests of this plugin share."""
 
+import json
+import time
 from pathlib import Path
 
 import pytest
+from attrs import evolve, frozen
+
+import aegis
+from aegis.contracts.experience import Decision, Experience
+from aegis.contracts.outcome import Outcome
+from aegis.contracts.roles import TrainingContext
+from aegis.contracts.view import Recent, Seen, View
+from aegis_hrm.settings import EngineSettings
+from aegis_hrm.tokenizer import open_tokenizer
+from aegis_hrm.tokenizer_settings import SHIPPED
+from aegis_hrm.trainer_settings import TrainerSettings
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
+SMALL = {"hidden": 16, "heads": 2, "layers": 1, "h_cycles": 1, "l_cycles": 1, "segments": 3}
 
 
 def _folder(name):
@@ -24,3 +38,183 @@ def reference():
 def puzzles():
     """Folder of 9x9 sudokus and of Maze-Hard."""
     return _folder("puzzles")
+
+
+@pytest.fixture
+def real_vocabulary():
+    """The tokenizer.json of GPT-2."""
+    return _folder("gpt2-tokenizer") / "tokenizer.json"
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return open_tokenizer(SHIPPED)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Settings of the smallest engine that does everything, as a dictionary."""
+    return dict(SMALL)
+
+
+@pytest.fixture(scope="session")
+def engine_of(tokenizer):
+    """Return the function that builds a small engine, as the host does."""
+    from aegis_hrm.building import build_engine
+
+    def build(*, seed=0, checkpoint=None, parts=None, **settings):
+        runtime = aegis.Runtime(
+            Path(), Path(), device="cpu", threads=1, seed=seed, checkpoint=checkpoint
+        )
+        chosen = EngineSettings(**{**SMALL, **settings})
+        return build_engine(chosen, parts or {"tokenizer": tokenizer}, runtime)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def view():
+    return View(
+        goal="Understand quantized low-rank adaptation",
+        step=4,
+        limit=40,
+        missing=("rank", "adaptation"),
+        facts=("Adapters are small trainable matrices.",),
+        knowledge=(Seen("17", "Low-rank adaptation"),),
+        found=(Seen("30", "Prefix tuning"), Seen("31", "Quantization")),
+        gaps=("singular value decomposition",),
+        recent=(Recent("search low-rank adaptation", "ok", 3),),
+    )
+
+
+@pytest.fixture(scope="session")
+def candidates():
+    return (
+        aegis.Action("search", {"query": "rank adapter"}, signals={"goal": 2}),
+        aegis.Action("read", {"ref": "30"}, about="Prefix tuning", signals={"rank": 1, "text": 3}),
+        aegis.Action("read", {"ref": "31"}, about="Quantization", signals={"rank": 2, "text": 1}),
+        aegis.Action("write_note", slot="text"),
+        aegis.Action("finish"),
+    )
+
+
+@pytest.fixture(scope="session")
+def practised():
+    """Choices of practice over the sample library: one episode at random, one by rules."""
+    from aegis.resources import library
+    from aegis_hrm.tokenizer_texts import notes, practice
+
+    return tuple(practice(notes(library()), range(2)))
+
+
+# Training
+
+
+@frozen
+class Rows:
+    """Steps as a trainer gets them."""
+
+    steps: tuple[Experience, ...] = ()
+    advantages: tuple[float, ...] = ()
+
+    @property
+    def returns(self):
+        return tuple(float(step.reward) for step in self.steps)
+
+    def __len__(self):
+        return len(self.steps)
+
+    def __getitem__(self, index):
+        return self.steps[index]
+
+    def __iter__(self):
+        return iter(self.steps)
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """Return the function that makes a data set of steps."""
+
+    def make(steps=(), advantages=None):
+        steps = tuple(steps)
+        return Rows(steps, tuple(advantages or [0.0] * len(steps)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def step():
+    """Return the function that records one decision."""
+
+    def make(view, candidates, chosen, *, origin="teacher", scores=None, engine="rules", number=1):
+        said = tuple((-1.0,) * len(candidates) if scores is None else map(float, scores))
+        taken = None if chosen is None else candidates[chosen]
+        decision = Decision(tuple(candidates), chosen, said, said, taken, engine=engine)
+        return Experience(
+            step=number, run="run", episode=number, index=1, environment="research", origin=origin,
+            seed=0, generator="1", key=f"k{number}", started="", view=view, decision=decision,
+            outcome=Outcome("ok", "", 0), reward=1.0, done=True,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def twelve(rows, step, candidates):
+    """Twelve decisions that nothing but the goal's one word explains."""
+    goals = (
+        "ablation calibration dropout entropy fine-tuning hallucination "
+        "k-means momentum planning rmsnorm sparsity tokens"
+    )
+    return rows(
+        step(View(goal=goal, limit=40), candidates, (3 * i) % 5, number=i)
+        for i, goal in enumerate(goals.split(), start=1)
+    )
+
+
+@pytest.fixture
+def context(tmp_path, rows):
+    """Return the function that makes what a trainer is told."""
+
+    def make(*, name="first", validation=None, deadline=None, should_stop=lambda: False,
+             report=lambda _: None, resume_from=None, seed=0):  # fmt: skip
+        folders = [tmp_path / name / kind for kind in ("result", "state")]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        return TrainingContext(
+            seed=seed, directory=folders[0], state=folders[1], resume_from=resume_from,
+            deadline=deadline or time.monotonic() + 600, should_stop=should_stop, report=report,
+            validation=validation or rows(),
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def train(context):
+    """Return the function that trains an engine and returns its result."""
+    from aegis_hrm.trainer import HrmTrainer
+
+    told = ("name", "validation", "deadline", "should_stop", "report", "resume_from", "seed")
+
+    def run(engine, data, **settings):
+        said = context(**{key: settings.pop(key) for key in told if key in settings})
+        chosen = evolve(TrainerSettings(), segments=2, batch_size=6, warmup=0.0, learning_rate=5e-3)
+        return HrmTrainer(evolve(chosen, **settings)).train(engine, data, said)
+
+    return run
+
+
+# The command line
+
+
+class Said:
+    """What a command said: exit code, standard output, standard error."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self):
+        """The object on the last line of standard output."""
+        return json.loads(self.out.splitlines()[-1])

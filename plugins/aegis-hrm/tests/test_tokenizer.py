@@ -19,7 +19,22 @@ from aegis_hrm.tokenizer_settings import SHIPPED, TokenizerSettings
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 WORDS = st.lists(
-    st.sampled_from(["search_library", " rank=", "12", " ", "  ", "\t", "_", "=", "4/40", "…", "é", *SPECIAL_TOKENS])
+    st.sampled_from(
+        [
+            "search_library",
+            " rank=",
+            "12",
+            " ",
+            "  ",
+            "\t",
+            "_",
+            "=",
+            "4/40",
+            "…",
+            "é",
+            *SPECIAL_TOKENS,
+        ]
+    )
 ).map("".join)
 PLANES = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0x0000, 0x00E9, 0xFFFD))
 HOSTILE = [

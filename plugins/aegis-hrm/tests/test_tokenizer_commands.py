@@ -156,7 +156,9 @@ def test_the_tokenizer_in_force_is_shown(aegis, lived):
 
 def test_a_file_that_cannot_serve_is_refused_by_show_and_by_check(aegis, tmp_path, lived):
     (tmp_path / "broken.json").write_text("{}")
-    said = aegis("-C", lived, "--set", f"tokenizer.hrm-bpe.file={tmp_path}/broken.json", "tokenizer", "show")
+    said = aegis(
+        "-C", lived, "--set", f"tokenizer.hrm-bpe.file={tmp_path}/broken.json", "tokenizer", "show"
+    )
 
     assert said.code == 2
     assert "error[tokenizer-damaged]" in said.err

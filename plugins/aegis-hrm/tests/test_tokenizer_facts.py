@@ -53,7 +53,7 @@ def prefixed(raw):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (swap, r"special tokens are not in their place: <missing> = 3, <facts> = 4$"),
+        (swap, r"special tokens are not in their place: <missing> = 3, <facts> = 4\n"),
         (lambda raw: raw.update(added_tokens=[]), r"<pad> = 0, <halt> = 1, <goal> = 2 and 39 more"),
         (lambda raw: raw["added_tokens"][0].update(special=False), "not in their place: <pad> = 0"),
         (lambda raw: raw["added_tokens"].append({**raw["added_tokens"][0], "id": 1000, "content": "x"}), "added tokens of its own"),

@@ -163,8 +163,7 @@ def _say(path: Path, made: Made, lines: str) -> None:
     click.echo(f"file         {path}")
     click.echo(f"entries      {made.entries}")
     click.echo(f"fingerprint  {made.fingerprint}")
-    before = "" if made.before is None else f"{made.before:.2f} before, "
-    click.echo(
-        f"characters   {before}{made.after:.2f} now, a token, on {made.held_out} held-out views"
-    )
+    before = "" if made.before is None else f"{made.before:.2f} a token before, now "
+    after = f"{made.after:.2f} a token, on {made.held_out} held-out views"
+    click.echo(f"characters   {before}{after}")
     click.echo(f"\nUse it in aegis.toml:\n\n{lines}\n{_REFUSED}")

@@ -1,4 +1,4 @@
-"""What this plugin offers: the tokenizer ``hrm-bpe`` and the ``tokenizer`` commands.
+"""What this plugin offers: engine, tokenizer and trainer, and the commands that go with them.
 
 Imports neither torch nor tokenizers or numpy; ``build`` does.
 """
@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import aegis
+from aegis_hrm.facts import describe_engine
+from aegis_hrm.settings import EngineSettings
 from aegis_hrm.tokenizer_facts import describe_tokenizer
 from aegis_hrm.tokenizer_settings import NAME, TokenizerSettings
+from aegis_hrm.trainer_settings import TrainerSettings, describe_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +20,27 @@ if TYPE_CHECKING:
     import click
 
     from aegis.neural import FileTokenizer
+    from aegis_hrm.engine import HrmEngine
+    from aegis_hrm.trainer import HrmTrainer
 
 plugin_api: Final = 1
+
+
+def _build_engine(
+    settings: EngineSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> HrmEngine:
+    from aegis_hrm.building import build_engine
+
+    return build_engine(settings, parts, runtime)
+
+
+def _build_trainer(
+    settings: TrainerSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> HrmTrainer:
+    from aegis_hrm.trainer import HrmTrainer
+
+    del parts, runtime  # it works on the device of the engine
+    return HrmTrainer(settings)
 
 
 def _build_tokenizer(
@@ -27,6 +49,22 @@ def _build_tokenizer(
     from aegis_hrm.tokenizer import build_tokenizer
 
     return build_tokenizer(settings, parts, runtime)
+
+
+@aegis.hookimpl
+def aegis_engines() -> list[aegis.Component]:
+    """Offer the engine ``hrm``."""
+    return [
+        aegis.Component(
+            kind="engine",
+            name="hrm",
+            summary="Decides by reasoning over view and candidates, segment after segment (HRM).",
+            config=EngineSettings,
+            parts={"tokenizer": aegis.Part("tokenizer", default=NAME)},
+            describe=describe_engine,
+            build=_build_engine,
+        )
+    ]
 
 
 @aegis.hookimpl
@@ -45,8 +83,24 @@ def aegis_tokenizers() -> list[aegis.Component]:
 
 
 @aegis.hookimpl
-def aegis_commands() -> list[click.Command]:
-    """Offer ``aegis tokenizer train`` and ``aegis tokenizer show``."""
-    from aegis_hrm.commands import tokenizer
+def aegis_trainers() -> list[aegis.Component]:
+    """Offer the trainer ``hrm-imitation``."""
+    return [
+        aegis.Component(
+            kind="trainer",
+            name="hrm-imitation",
+            summary="Trains the engine hrm on recorded decisions, or on a teacher's probabilities.",
+            config=TrainerSettings,
+            describe=describe_trainer,
+            build=_build_trainer,
+        )
+    ]
 
-    return [tokenizer]
+
+@aegis.hookimpl
+def aegis_commands() -> list[click.Command]:
+    """Offer ``aegis tokenizer`` and ``aegis hrm-puzzle``."""
+    from aegis_hrm.commands import tokenizer
+    from aegis_hrm.puzzles.command import puzzle
+
+    return [tokenizer, puzzle]

@@ -28,7 +28,7 @@ from attrs import frozen
 
 from aegis.contracts.action import SLOT_MARK
 from aegis.contracts.shortening import shorten
-from aegis.contracts.text import escape
+from aegis.contracts.text import escape, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -162,7 +162,7 @@ class Layout:
         return [role] if seen.ref in named else [role, *self._text(seen.title, roles)]
 
     def _candidate(self, action: Action, roles: _Roles) -> list[int]:
-        tool, _, rest = action.render().partition(" ")
+        tool, _, rest = unescape(action.render()).partition(" ")  # what is encoded is escaped
         before, slot, after = rest.rpartition(SLOT_MARK) if action.slot else (rest, "", "")
         ids = [self._special["<candidate>"], *self._encoded(tool)]
         ids += [roles.documents[ref] for ref in _references(action, roles)]

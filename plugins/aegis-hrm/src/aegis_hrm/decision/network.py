@@ -99,7 +99,10 @@ class DecisionNetwork(nn.Module):
         elif self.shape.positions == "rope":
             cos, sin = rotary(packed.positions, self.shape.head_width, self.shape.rope_theta)
             rotation = cos.unsqueeze(1), sin.unsqueeze(1)  # (B, 1, S, E)
-        return Prepared(self._scale * x, Geometry(rotation, packed.mask), packed)
+        # Added to the logits, as every attention would make it of true and false anew.
+        mask = torch.zeros_like(packed.mask, dtype=x.dtype)
+        mask.masked_fill_(~packed.mask, -torch.inf)
+        return Prepared(self._scale * x, Geometry(rotation, mask), packed)
 
     def begin(self, prepared: Prepared) -> State:
         """Return the first state."""

@@ -27,7 +27,8 @@ class Geometry(NamedTuple):
     Attributes:
         rotation: Cosines and sines of the rotary angles, each (S, E) or (B, 1, S, E); None where
             positions are not rotary.
-        mask: True where a query (row) sees a key (column), broadcast to (B, A, S, S); None: all.
+        mask: Added to the logits of attention, 0 where a query (row) sees a key (column) and -inf
+            elsewhere, broadcast to (B, A, S, S); None: all is seen.
     """
 
     rotation: tuple[torch.Tensor, torch.Tensor] | None = None
