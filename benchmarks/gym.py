@@ -4,6 +4,7 @@
     python benchmarks/gym.py --corpus papers.jsonl.gz --episodes 200
     python benchmarks/gym.py --profile gpt2-lora --episodes 50 --json result.json
 
+A profile decides with the weights that were promoted for it, else with those of its settings.
 Every row plays the same seeds of the test split (never used to choose anything; `--split
 validation` is for choosing). Policies are sampled from their own distribution; `--greedy` adds
 rows that take the most probable candidate. Intervals are 95 % bootstrap intervals, clustered by
@@ -68,8 +69,15 @@ def engines(arguments: argparse.Namespace) -> Iterator[tuple[str, Engine]]:
     yield "rules", RulesEngine()
     for profile in arguments.profile:
         project = load(arguments.config, profile=profile)
-        runtime = Runtime(project.folder, project.run_folder / "cache")
-        yield profile, build_engine(project.composition, runtime)
+        stored = project.serving()
+        weights = None if stored is None else project.checkpoints.verified(stored.checkpoint)
+        runtime = Runtime(
+            project.folder,
+            project.run_folder / "cache",
+            checkpoint=weights,
+            threads=1,
+        )
+        yield profile, build_engine(project.composition, runtime, stored)
 
 
 def rows(gym: ResearchGym, arguments: argparse.Namespace) -> Iterator[Row]:

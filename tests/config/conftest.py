@@ -62,6 +62,7 @@ def components():
         _component("tokenizer", "hrm-bpe"),
         _component("tokenizer", "bytes"),
         _component("trainer", "gpt2-lora"),
+        _component("trainer", "hrm-imitation"),
         _component("tool", "search_library"),
         _component("tool", "search_arxiv"),
         _component("environment", "research-gym"),

@@ -319,7 +319,7 @@ def test_shown_gives_every_value_with_its_origin(load_config):
 def test_the_shipped_file_is_right_as_it_stands(root, components):
     config = load(read(root / "aegis.toml", environ={}), components)
     assert config.profile_name == "gpt2-lora"
-    assert config.settings.plugins.enabled == ("gpt2-lora", "arxiv")
+    assert config.settings.plugins.enabled == ("gpt2-lora", "hrm", "arxiv")
     written = {row.section.split(".")[0] for row in config.shown() if row.where != "default"}
     assert written == {
         "", "agent", "plugins", "profiles", "engine", "learning", "runtime"

@@ -23,12 +23,12 @@ def test_the_shipped_file_keeps_every_other_byte(root, tmp_path):
     before = (root / "aegis.toml").read_text(encoding="utf-8")
     path = tmp_path / "aegis.toml"
     path.write_text(before, encoding="utf-8")
-    old, new = '["gpt2-lora", "arxiv"]', '["gpt2-lora", "arxiv", "hrm>=0.1"]'
-    assert after(path, enable, "hrm>=0.1") == (True, before.replace(old, new))
-    assert after(path, enable, "hrm>=0.1")[0] is False
-    assert after(path, disable, "hrm") == (True, before)
-    assert after(path, disable, "hrm")[0] is False
-    assert after(path, disable, "gpt2-lora") == (True, before.replace(old, '["arxiv"]'))
+    old, new = '["gpt2-lora", "hrm", "arxiv"]', '["gpt2-lora", "hrm", "arxiv", "acme>=0.1"]'
+    assert after(path, enable, "acme>=0.1") == (True, before.replace(old, new))
+    assert after(path, enable, "acme>=0.1")[0] is False
+    assert after(path, disable, "acme") == (True, before)
+    assert after(path, disable, "acme")[0] is False
+    assert after(path, disable, "gpt2-lora") == (True, before.replace(old, '["hrm", "arxiv"]'))
 
 
 def test_an_array_over_several_lines_keeps_its_style_and_comments(write_config):

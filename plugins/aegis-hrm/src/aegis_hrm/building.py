@@ -14,16 +14,15 @@ from aegis_hrm.decision.layout import Layout
 from aegis_hrm.decision.network import DecisionNetwork
 from aegis_hrm.decision.thinking import Budget
 from aegis_hrm.engine import HrmEngine
-from aegis_hrm.facts import describe_engine
+from aegis_hrm.facts import check_tokenizer, describe_engine
 from aegis_hrm.settings import design_of
-from aegis_hrm.weights_file import read_weights
+from aegis_hrm.weights_file import damaged, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import aegis
-    from aegis.contracts.roles import Tokenizer
-    from aegis_hrm.settings import EngineSettings
+    from aegis_hrm.settings import Design, EngineSettings
 
 
 def build_engine(
@@ -38,7 +37,9 @@ def build_engine(
             ``tokenizer-special`` if the tokenizer lacks what a view is laid out with.
     """
     design, tokenizer = design_of(settings), parts["tokenizer"]
-    _check_special(tokenizer)
+    wrong = tuple(check_tokenizer(settings, {"tokenizer": tokenizer.capabilities}))
+    if wrong:
+        raise ContractError(wrong)
     layout = Layout(tokenizer, settings.context, settings.candidate_tokens)
     use_threads(runtime.threads)
     network, digest = _network(settings, layout.fingerprint, runtime)
@@ -47,7 +48,7 @@ def build_engine(
         tokenizer=tokenizer,
         layout=layout,
         budget=Budget(
-            segments=1 if design.shape.hierarchy == "plain" else settings.segments,
+            segments=_segments(settings, design),
             confidence=settings.confidence,
             q_continue=design.q_continue,
         ),
@@ -81,17 +82,15 @@ def _network(
             fix="configure the tokenizer that they were trained with, or go back: "
             "aegis checkpoints rollback",
         )
-    network.load_state_dict(stored.tensors)
+    try:
+        network.load_state_dict(stored.tensors)
+    except RuntimeError as error:  # a tensor is missing, unknown or of another shape
+        raise damaged(runtime.checkpoint, str(error)) from error
     return network, stored.digest
 
 
-def _check_special(tokenizer: Tokenizer) -> None:
-    special = tokenizer.capabilities.special_tokens
-    missing = [name for name in ("<halt>", "<goal>", "<candidate>") if name not in special]
-    if missing:
-        raise ContractError.of(
-            "tokenizer-special",
-            f"the tokenizer has no special token {', '.join(missing)}; views are laid out with it",
-            where="[engine.hrm].tokenizer",
-            fix='use tokenizer "hrm-bpe"',
-        )
+def _segments(settings: EngineSettings, design: Design) -> int:
+    """Return how many segments a decision may take."""
+    if design.shape.hierarchy == "plain":
+        return 1
+    return settings.segments or design.training_segments

@@ -55,18 +55,18 @@ DESIGNS: Final[Mapping[str, Design]] = {
         shape=ModelShape(
             vocabulary=1,
             outputs=1,
-            hidden=128,
+            hidden=64,
             heads=4,
-            h_layers=2,
-            l_layers=2,
-            h_cycles=2,
-            l_cycles=2,
+            h_layers=1,
+            l_layers=1,
+            h_cycles=1,
+            l_cycles=1,
             hierarchy="hrm",
             gradient="last_cycle",
         ),
         q_continue=False,
-        ema=0.999,
-        training_segments=2,
+        ema=0.99,
+        training_segments=4,
     ),
 }
 """``official``: the published configuration (27 million weights). ``cpu``: what learned fastest on
@@ -113,8 +113,12 @@ class EngineSettings:
     q_continue: bool | None = aegis.setting(
         None, help="Whether the value of thinking on is trained and decides when to stop."
     )
-    segments: int = aegis.setting(
-        8, ge=1, le=256, help="Segments of computation that a decision may take."
+    segments: int | None = aegis.setting(
+        None,
+        ge=1,
+        le=256,
+        help="Segments of computation that a decision may take; by default as many as the preset "
+        "trains, beyond which answers can become worse.",
     )
     confidence: float = aegis.setting(
         0.5,
@@ -134,8 +138,10 @@ def design_of(settings: EngineSettings) -> Design:
     """Return the preset with what the settings change of it.
 
     Raises:
-        ConfigError: ``shape-impossible`` if no such network can be built.
+        ConfigError: ``shape-impossible`` if no such network can be built, ``context-short`` if a
+            candidate may take more than half of the context.
     """
+    _check_context(settings)
     preset = DESIGNS[settings.preset]
     changes = {
         "hidden": settings.hidden,
@@ -168,3 +174,15 @@ def design_of(settings: EngineSettings) -> Design:
         ) from error
     proceed = preset.q_continue if settings.q_continue is None else settings.q_continue
     return evolve(preset, shape=shape, q_continue=proceed)
+
+
+def _check_context(settings: EngineSettings) -> None:
+    most = settings.context // 2
+    if settings.candidate_tokens > most:
+        raise ConfigError.of(
+            "context-short",
+            f"candidates of up to {settings.candidate_tokens} tokens leave too little of a context "
+            f"of {settings.context} to the view",
+            where="[engine.hrm]",
+            fix=f"set candidate_tokens = {most} or less, or a longer context",
+        )

@@ -63,7 +63,7 @@ class TrainerSettings:
         "served. 0: the weights themselves are.",
     )
     epochs: int = aegis.setting(20, ge=1, le=10_000, help="Passes over the examples, at most.")
-    batch_size: int = aegis.setting(32, ge=1, le=4096, help="Examples of one optimiser step.")
+    batch_size: int = aegis.setting(8, ge=1, le=4096, help="Examples of one optimiser step.")
     tokens_at_once: int = aegis.setting(
         16384,
         ge=1,

@@ -34,6 +34,13 @@ TOKENIZER: Final = "tokenizer"
 _VERSION: Final = 1
 _IN_TRAINING: Final = ("gradient",)
 """Facts of a shape that change nothing that is served."""
+_KEYS: Final = {
+    "vocabulary": "embedding_rows",
+    "h_layers": "layers",
+    "l_layers": "layers",
+    "sequence": "context",
+}
+"""Facts of a shape whose key in ``[engine.hrm]`` has another name."""
 
 
 @frozen(eq=False)
@@ -72,6 +79,7 @@ def read_weights(directory: Path, shape: ModelShape) -> Stored:
         ModelError: ``weights-damaged`` if the folder is not what was written,
             ``weights-shape`` if it is of another architecture.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -82,15 +90,24 @@ def read_weights(directory: Path, shape: ModelShape) -> Stored:
         fingerprint = str(facts["fingerprint"])
         read_header(directory / WEIGHTS)
         tensors = load_file(directory / WEIGHTS)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError.of(
-            "weights-damaged",
-            f"the weights of engine hrm cannot be read: {error}",
-            where=str(directory),
-            fix="go back to another checkpoint: aegis checkpoints rollback",
-        ) from error
+    except ModelError as error:
+        raise damaged(directory, error.problems[0].message) from error
+    except OSError as error:
+        raise damaged(directory, str(error)) from error
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise damaged(directory, repr(error)) from error
     _check_shape(stored, shape, directory)
     return Stored(tensors, fingerprint, weights_digest(directory))
+
+
+def damaged(directory: Path, why: str) -> ModelError:
+    """Return the error for a folder that is not what was written."""
+    return ModelError.of(
+        "weights-damaged",
+        f"the weights of engine hrm cannot be read: {why}",
+        where=str(directory),
+        fix="go back to another checkpoint: aegis checkpoints rollback",
+    )
 
 
 def weights_digest(directory: Path) -> str:
@@ -103,13 +120,16 @@ def weights_digest(directory: Path) -> str:
 
 def _check_shape(stored: ModelShape, wanted: ModelShape, directory: Path) -> None:
     free = {name: getattr(wanted, name) for name in _IN_TRAINING}
-    if wanted.positions != "learned":
+    if stored.positions != "learned":
         free["sequence"] = wanted.sequence
     stored = evolve(stored, **free)
     if stored == wanted:
         return
     before, now = asdict(stored), asdict(wanted)
-    apart = [f"{name} = {before[name]!r}" for name in before if before[name] != now[name]]
+    if before["hierarchy"] != now["hierarchy"]:
+        now["h_layers"] = before["h_layers"]  # follows from the hierarchy
+    unlike = {_KEYS.get(name, name): before[name] for name in before if before[name] != now[name]}
+    apart = [f"{key} = {json.dumps(value)}" for key, value in unlike.items()]
     raise ModelError.of(
         "weights-shape",
         f"the checkpoint is of another architecture: it has {', '.join(apart)}",
