@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
 
 from aegis.contracts.facts import unknown
 from aegis.errors import Problem
@@ -70,7 +73,47 @@ def _tokenizer(facts: Facts, manifest: Manifest, stored: Stored) -> Iterator[Fin
         yield unknown(engine, "tokenizer_fingerprint")
     elif own != trained:
         said = f"it was trained with a tokenizer of fingerprint {trained[:12]}, this is {own[:12]}"
-        yield _problem("checkpoint-tokenizer", said, stored, engine)
+        problem = _problem("checkpoint-tokenizer", said, stored, engine)
+        changes = _trained_with(engine, manifest)
+        if changes:
+            fix = f"{' and '.join(changes)}, and it decides again; or {stored.fix}"
+            problem = problem._replace(fix=fix)
+        yield problem
+
+
+def _trained_with(engine: Chosen, manifest: Manifest) -> list[str]:
+    """Return what makes the tokenizer the one again that a manifest names, as far as it tells."""
+    made, found = _table(manifest.config, "engine"), []
+    for name, part in engine.parts.items():
+        before = _table(made, "parts", name)
+        if part.component.kind != "tokenizer" or "name" not in before:
+            continue
+        if before["name"] != part.component.name:
+            found.append(f'use {name} "{before["name"]}"')
+        else:
+            found += _settings(part, _table(before, "config"))
+    if found:
+        rows = _table(made, "config").get("embedding_rows")
+        found += _settings(engine, {"embedding_rows": rows} if rows else {})
+    return found
+
+
+def _settings(chosen: Chosen, before: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what gives a component the settings that it had."""
+    section = f"[{chosen.component.kind}.{chosen.component.name}]"
+    for key, value in before.items():
+        now = getattr(chosen.config, key, None)
+        if (str(now) if isinstance(now, PurePath) else now) == value:
+            continue
+        known = value is not None
+        yield f"set {section}.{key} = {json.dumps(value)}" if known else f"remove {section}.{key}"
+
+
+def _table(values: object, *keys: str) -> Mapping[str, Any]:
+    """Return a table within others; empty where there is none."""
+    for key in keys:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values if isinstance(values, Mapping) else {}
 
 
 def _series(version: str) -> str:

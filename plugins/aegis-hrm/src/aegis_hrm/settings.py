@@ -57,16 +57,16 @@ DESIGNS: Final[Mapping[str, Design]] = {
             outputs=1,
             hidden=64,
             heads=4,
-            h_layers=1,
+            h_layers=0,
             l_layers=1,
             h_cycles=1,
             l_cycles=1,
-            hierarchy="hrm",
+            hierarchy="trm",
             gradient="last_cycle",
         ),
         q_continue=False,
         ema=0.99,
-        training_segments=4,
+        training_segments=2,
     ),
 }
 """``official``: the published configuration (27 million weights). ``cpu``: what learned fastest on
@@ -146,7 +146,6 @@ def design_of(settings: EngineSettings) -> Design:
     changes = {
         "hidden": settings.hidden,
         "heads": settings.heads,
-        "h_layers": settings.layers,
         "l_layers": settings.layers,
         "h_cycles": settings.h_cycles,
         "l_cycles": settings.l_cycles,
@@ -156,8 +155,8 @@ def design_of(settings: EngineSettings) -> Design:
         "positions": settings.positions,
     }
     wanted: dict[str, Any] = {k: value for k, value in changes.items() if value is not None}
-    if wanted.get("hierarchy", preset.shape.hierarchy) == "trm":
-        wanted["h_layers"] = 0
+    layers = settings.layers or preset.shape.l_layers
+    wanted["h_layers"] = 0 if wanted.get("hierarchy", preset.shape.hierarchy) == "trm" else layers
     try:
         shape = evolve(
             preset.shape,

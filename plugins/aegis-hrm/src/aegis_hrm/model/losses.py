@@ -51,11 +51,11 @@ class Figures(NamedTuple):
 
 
 def log_stablemax(logits: torch.Tensor) -> torch.Tensor:
-    """Return log-probabilities under StableMax (arXiv 2501.04697), in float64.
+    """Return log-probabilities under StableMax (arXiv 2501.04697), in float64 where there is that.
 
     p_i = s(x_i) / sum_j s(x_j), with s(x) = x + 1 for x >= 0 and 1 / (1 - x) below.
     """
-    x = logits.double()
+    x = logits.float() if logits.device.type == "mps" else logits.double()
     grown = torch.where(x < 0, 1 / (1 - x.clamp(max=0)), x.clamp(min=0) + 1)
     return torch.log(grown / grown.sum(-1, keepdim=True))
 
