@@ -1,6 +1,10 @@
 """What the tests of this plugin share."""
 
+import contextlib
+import io
 import json
+import re
+import shutil
 import time
 from pathlib import Path
 
@@ -8,6 +12,7 @@ import pytest
 from attrs import evolve, frozen
 
 import aegis
+from aegis.cli.main import main
 from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
 from aegis.contracts.roles import TrainingContext
@@ -18,7 +23,20 @@ from aegis_hrm.tokenizer_settings import SHIPPED
 from aegis_hrm.trainer_settings import TrainerSettings
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
-SMALL = {"hidden": 16, "heads": 2, "layers": 1, "h_cycles": 1, "l_cycles": 1, "segments": 3}
+SMALL = {
+    "hidden": 16,
+    "heads": 2,
+    "layers": 1,
+    "h_cycles": 1,
+    "l_cycles": 1,
+    "expansion": 4.0,
+    "hierarchy": "hrm",
+    "gradient": "last_cycle",
+    "positions": "rope",
+    "q_continue": False,
+    "segments": 3,
+}
+"""Every setting that a preset decides, so that these may change."""
 
 
 def _folder(name):
@@ -218,3 +236,82 @@ class Said:
     def json(self):
         """The object on the last line of standard output."""
         return json.loads(self.out.splitlines()[-1])
+
+
+def _said(*arguments):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            return Said(ended.code, out.getvalue(), err.getvalue())
+    raise AssertionError("a command ends by exiting")
+
+
+@pytest.fixture(scope="session")
+def call():
+    """Return the function that runs a command in this process and returns what it said."""
+    return _said
+
+
+PROFILES = """\
+[plugins]
+enabled = []
+
+[profiles.hrm]
+engine = "hrm"
+environment = "research-gym"
+phases.imitate = "hrm-imitation"
+
+[profiles.teach]
+engine = "rules"
+environment = "research-gym"
+
+[trainer.hrm-imitation]
+segments = 1
+
+[environment.research-gym]
+steps = 8
+
+[engine.hrm]
+""" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in SMALL.items())
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hrm") / "project"
+    assert _said("init", folder).code == 0
+    file = folder / "aegis.toml"
+    text = file.read_text("utf-8")
+    start, end = text.index("[plugins]"), text.index("[learning]")
+    text = text[:start] + PROFILES + "\n" + text[end:]
+    for key, value in (
+        ("profile", '"hrm"'),
+        ("device", '"cpu"'),
+        ("threads", "1"),
+        ("offline", "true"),
+    ):
+        text, count = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
+        assert count == 1, key
+    file.write_text(text, "utf-8")
+    answers = [
+        _said("-C", folder, *words.split(), "--json")
+        for words in (
+            "plugins enable hrm",
+            "run --profile teach --steps 40",
+            "train --profile hrm --epochs 1 --episodes 2",
+        )
+    ]
+    return folder, answers
+
+
+@pytest.fixture
+def trained(_trained, tmp_path):
+    """A project whose profile hrm was trained once on what the rules did, and nothing promoted."""
+    return Path(shutil.copytree(_trained[0], tmp_path / "project"))
+
+
+@pytest.fixture
+def answers(_trained):
+    """What the commands said that made the project: enable, run, train."""
+    return _trained[1]

@@ -6,12 +6,13 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 from hypothesis import given, settings
 
 import aegis
 from aegis.contracts.shortening import shorten
 from aegis.contracts.view import Recent, Seen, View
-from aegis.errors import ConfigError, ContractError
+from aegis.errors import ConfigError
 from aegis.neural import FileTokenizer, TextItem
 from aegis_hrm import engine as module
 from aegis_hrm.facts import describe_engine
@@ -321,7 +322,7 @@ def test_it_is_described_as_it_is_built(engine_of, small, changes):
 def test_settings_reach_from_a_third_of_a_million_weights_to_the_published_size():
     """Counted by hand: a layer has 4 D^2 of attention and 3 D F of SwiGLU; F is 2/3 of 4 D,
     rounded up to 256s. Beside them lie embedding, score head and halting head."""
-    least = describe_engine(EngineSettings(hidden=64, heads=4, layers=2))
+    least = describe_engine(EngineSettings(hidden=64, heads=4, layers=2, hierarchy="hrm"))
     most = describe_engine(EngineSettings(preset="official"))
 
     assert least.parameters == 4 * (4 * 64**2 + 3 * 64 * 256) + (1000 + 1 + 2) * 64 + 2
@@ -405,14 +406,25 @@ def test_learned_positions_reach_as_far_as_the_context(engine_of):
     assert engine.score(View(goal=words), [aegis.Action("read", about=words)]).tolist() == [0.0]
 
 
-def test_the_real_vocabulary_has_not_what_a_view_is_laid_out_with(engine_of, real_vocabulary):
-    gpt2 = FileTokenizer(real_vocabulary)
-    with pytest.raises(ContractError) as caught:
-        engine_of(parts={"tokenizer": gpt2}, embedding_rows=50257)
-    (problem,) = caught.value.problems
-    assert problem.code == "tokenizer-special"
-    assert problem.message == (
-        "the tokenizer lacks the special tokens <pad>, <halt>, <goal> and 11 more: views are laid "
-        "out with them"
+def test_the_real_vocabulary_has_its_structure_behind_its_own_ids(
+    engine_of, real_vocabulary, view, candidates, tmp_path
+):
+    """A tokenizer without the special tokens gets rows of its own for them, and text makes none."""
+    parts = {"tokenizer": FileTokenizer(real_vocabulary)}
+    engine = engine_of(parts=parts, embedding_rows=50257)
+    row = engine.layout.row(view, candidates)
+
+    structure = [token for token in row.ids if token >= 50257]
+    assert structure[:2] == [50257 + SPECIAL_TOKENS.index(name) for name in ("<halt>", "<goal>")]
+    assert (
+        max(structure)
+        < 50257 + len(SPECIAL_TOKENS)
+        == len(engine.module.embed_tokens.embedding_weight)
     )
-    assert problem.fix == 'use tokenizer "hrm-bpe"'
+    forged = evolve(view, goal=" ".join(SPECIAL_TOKENS))
+    again = engine.layout.row(forged, candidates)
+    assert {t for t in again.ids if t >= 50257} <= {*structure, *range(50257 + 14, 50257 + 26)}
+
+    engine.save(tmp_path)
+    served = engine_of(parts=parts, embedding_rows=50257, checkpoint=tmp_path)
+    assert np.array_equal(served.score(view, candidates), engine.score(view, candidates))

@@ -14,7 +14,7 @@ from aegis_hrm.decision.layout import Layout
 from aegis_hrm.decision.network import DecisionNetwork
 from aegis_hrm.decision.thinking import Budget
 from aegis_hrm.engine import HrmEngine
-from aegis_hrm.facts import check_tokenizer, describe_engine
+from aegis_hrm.facts import describe_engine
 from aegis_hrm.settings import design_of
 from aegis_hrm.weights_file import damaged, read_weights
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import aegis
+    from aegis_hrm.model.shape import ModelShape
     from aegis_hrm.settings import Design, EngineSettings
 
 
@@ -33,16 +34,14 @@ def build_engine(
     Raises:
         ConfigError: If no such network can be built.
         ModelError: If the checkpoint's weights are damaged or of another architecture.
-        ContractError: ``tokenizer-mismatch`` if they are another tokenizer's,
-            ``tokenizer-special`` if the tokenizer lacks what a view is laid out with.
+        ContractError: ``tokenizer-mismatch`` if they are another tokenizer's.
     """
     design, tokenizer = design_of(settings), parts["tokenizer"]
-    wrong = tuple(check_tokenizer(settings, {"tokenizer": tokenizer.capabilities}))
-    if wrong:
-        raise ContractError(wrong)
-    layout = Layout(tokenizer, settings.context, settings.candidate_tokens)
+    rows = settings.embedding_rows
+    layout = Layout(tokenizer, settings.context, settings.candidate_tokens, rows)
     use_threads(runtime.threads)
-    network, digest = _network(settings, layout.fingerprint, runtime)
+    shape = evolve(design.shape, vocabulary=layout.rows)
+    network, digest = _network(shape, layout.fingerprint, runtime)
     return HrmEngine(
         network=network.to(select_device(runtime.device)),
         tokenizer=tokenizer,
@@ -54,6 +53,7 @@ def build_engine(
         ),
         capabilities=evolve(
             describe_engine(settings),
+            parameters=shape.parameters,
             tokenizer_fingerprint=layout.fingerprint,
             weights=digest,
         ),
@@ -62,10 +62,9 @@ def build_engine(
 
 
 def _network(
-    settings: EngineSettings, fingerprint: str, runtime: aegis.Runtime
+    shape: ModelShape, fingerprint: str, runtime: aegis.Runtime
 ) -> tuple[DecisionNetwork, str]:
     """Return the network and what identifies its weights."""
-    shape = design_of(settings).shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(runtime.seed, "hrm weights"))
         network = DecisionNetwork(shape, fingerprint)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import aegis
 from aegis_hrm.settings import design_of
-from aegis_hrm.special_tokens import DOCUMENTS, SPECIAL_TOKENS, TERMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from aegis_hrm.settings import EngineSettings
 
 KIND: Final = "hrm"
@@ -32,25 +29,3 @@ def describe_engine(settings: EngineSettings) -> aegis.EngineCapabilities:
         parameters=shape.parameters,
         memory_bytes=shape.parameters * _BYTES_PER_WEIGHT,
     )
-
-
-def check_tokenizer(settings: EngineSettings, parts: Mapping[str, Any]) -> Iterator[aegis.Problem]:
-    """Yield ``tokenizer-special`` if the tokenizer lacks what a view is laid out with.
-
-    Nothing is said of one whose ids have no row: the host refuses it, with the same way out.
-    """
-    said: aegis.TokenizerCapabilities = parts["tokenizer"]
-    fits = said.max_token_id is None or said.max_token_id < settings.embedding_rows
-    missing = [name for name in _STRUCTURE if name not in said.special_tokens]
-    if fits and "special_tokens" not in said.unverified and missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        yield aegis.Problem(
-            "tokenizer-special",
-            f"the tokenizer lacks the special tokens {', '.join(missing[:3])}{more}: views are "
-            "laid out with them",
-            where="[engine.hrm].tokenizer",
-            fix='use tokenizer "hrm-bpe"',
-        )
-
-
-_STRUCTURE: Final = tuple(name for name in SPECIAL_TOKENS if name not in {*TERMS, *DOCUMENTS})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import aegis
-from aegis_hrm.facts import check_tokenizer, describe_engine
+from aegis_hrm.facts import describe_engine
 from aegis_hrm.settings import EngineSettings
 from aegis_hrm.tokenizer_facts import describe_tokenizer
 from aegis_hrm.tokenizer_settings import NAME, TokenizerSettings
@@ -62,7 +62,6 @@ def aegis_engines() -> list[aegis.Component]:
             config=EngineSettings,
             parts={"tokenizer": aegis.Part("tokenizer", default=NAME)},
             describe=describe_engine,
-            check=check_tokenizer,
             build=_build_engine,
         )
     ]

@@ -29,6 +29,7 @@ from attrs import frozen
 from aegis.contracts.action import SLOT_MARK
 from aegis.contracts.shortening import shorten
 from aegis.contracts.text import escape, unescape
+from aegis_hrm.special_tokens import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -72,17 +73,23 @@ class Layout:
     """Turns views with their candidates into rows of ids.
 
     Args:
-        tokenizer: The tokenizer ``hrm-bpe``, or one with the same special tokens.
+        tokenizer: ``hrm-bpe``, which has the special tokens, or any other.
         context: Most tokens of a view together with one candidate.
         candidate_tokens: Most tokens of a candidate.
+        rows: Rows of the embedding for the tokenizer's ids. The special tokens of a tokenizer that
+            lacks them have the ids behind these.
 
     Attributes:
         fingerprint: What the ids belong to.
+        rows: Rows that the embedding needs.
     """
 
-    def __init__(self, tokenizer: Tokenizer, context: int, candidate_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, context: int, candidate_tokens: int, rows: int = 0
+    ) -> None:
         self._tokenizer = tokenizer
-        self._special = tokenizer.capabilities.special_tokens
+        self._special = _special_ids(tokenizer.capabilities.special_tokens, rows)
+        self.rows = max(rows, 1 + max(self._special.values()))
         self._room = context - candidate_tokens
         self._most = candidate_tokens
         self._terms = _numbered(self._special, "term")
@@ -212,6 +219,12 @@ class _Roles:
             dict(zip(words, terms, strict=False)),
             dict(zip(refs, docs, strict=False)),
         )
+
+
+def _special_ids(own: Mapping[str, int], rows: int) -> dict[str, int]:
+    if all(name in own for name in SPECIAL_TOKENS):
+        return {name: own[name] for name in SPECIAL_TOKENS}
+    return {name: rows + number for number, name in enumerate(SPECIAL_TOKENS)}
 
 
 def _references(action: Action, roles: _Roles) -> list[str]:
