@@ -26,7 +26,7 @@ TINY = Recipe(
 
 @pytest.fixture(scope="module")
 def task():
-    return load_task("sudoku6", None, puzzles=60, seed=0)
+    return load_task("sudoku6", None, puzzles=60, seed=0, tests=200)
 
 
 def training(task, recipe=TINY, folder=None, seed=0):
@@ -80,7 +80,7 @@ def test_the_test_puzzles_are_no_variants_of_the_training_ones(task):
 
     known = {invariant(Box(2, 3), *pair) for pair in zip(*task.train, strict=True)}
     assert not any(invariant(Box(2, 3), *pair) in known for pair in zip(*task.test, strict=True))
-    assert len(task.test.inputs) > 1000
+    assert len(task.test.inputs) > 190
 
 
 def test_published_puzzles_train_a_step(puzzles):
@@ -88,10 +88,8 @@ def test_published_puzzles_train_a_step(puzzles):
         ("sudoku9", puzzles / "sudoku_9x9_graded_5000.csv"),
         ("maze", puzzles / "maze_hard_30x30_train"),
     ):
-        found = load_task(name, data, puzzles=20, seed=0)
+        found = load_task(name, data, puzzles=20, seed=0, tests=4)
         assert len(found.train.inputs) == 20
-        kept = found.test
-        found = evolve(found, test=type(kept)(*(part[:4] for part in kept)))
         recipe = evolve(
             RECIPES[name], batch=1, steps=1, shape=evolve(RECIPES[name].shape, hidden=16)
         )
@@ -112,6 +110,8 @@ def test_the_command_says_what_it_measures_and_answers_with_json():
         "3",
         "--puzzles",
         "30",
+        "--tests",
+        "50",
         "--batch",
         "4",
         "--threads",

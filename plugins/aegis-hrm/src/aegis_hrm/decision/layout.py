@@ -13,7 +13,7 @@ Entities are renamed by their role: the words of the goal are ``<term1>``, ``<te
 order in which they stand there, wherever they stand; documents are ``<doc1>``, ``<doc2>``, ... in
 the order in which the view names them, and a candidate that takes one as an argument points at it.
 A small model then finds what belongs together without having learned any name. A document that a
-candidate names by its title is not spelt out in the view again.
+candidate takes is not spelt out in the view.
 
 All candidates begin at the same position, right behind the view, and nothing numbers them.
 """
@@ -135,7 +135,7 @@ class Layout:
 
     def _view(self, view: View, roles: _Roles, named: frozenset[str]) -> list[int]:
         mark = self._special
-        ids = [mark["<halt>"], mark["<goal>"], *self._goal(view, roles)]
+        ids = [mark["<halt>"], mark["<goal>"], *self._text(view.goal, roles, spelt=True)]
         parts = {name: [self._text(text, roles) for text in getattr(view, name)] for name in _TEXTS}
         for name in _DOCUMENTS:
             seen: Iterable[Seen] = getattr(view, name)
@@ -149,18 +149,6 @@ class Layout:
                 ids.append(mark["<item>" if number else f"<{name}>"])
                 ids += item
         return [*ids, mark["<step>"], *self._encoded(f"{view.step}/{view.limit}")]
-
-    def _goal(self, view: View, roles: _Roles) -> Iterator[int]:
-        """Yield the goal's text, each of its words after the role that it has from here on."""
-        place = 0
-        for word in _WORD.finditer(view.goal):
-            role = roles.terms.get(word[0].casefold())
-            if role is not None:
-                yield from self._encoded(view.goal[place : word.start()].rstrip())
-                yield role
-                yield from self._encoded(word[0])
-                place = word.end()
-        yield from self._encoded(view.goal[place:])
 
     def _document(self, seen: Seen, roles: _Roles, named: frozenset[str]) -> list[int]:
         role = roles.documents.get(seen.ref)
@@ -178,8 +166,14 @@ class Layout:
             ids += [self._special["<slot>"], *self._text(after, roles)]
         return _middle_out(ids, self._most)
 
-    def _text(self, text: str, roles: _Roles) -> list[int]:
-        """Return the ids of text with the words of the goal as roles."""
+    def _text(self, text: str, roles: _Roles, *, spelt: bool = False) -> list[int]:
+        """Return the ids of text with the words of the goal as roles.
+
+        Args:
+            text: Any text.
+            roles: Of the view.
+            spelt: Whether each such word follows its role, as in the goal itself.
+        """
         ids: list[int] = []
         place = 0
         for word in _WORD.finditer(text):
@@ -187,6 +181,8 @@ class Layout:
             if role is not None:
                 ids += self._encoded(text[place : word.start()].rstrip())
                 ids.append(role)
+                if spelt:
+                    ids += self._encoded(word[0])
                 place = word.end()
         ids += self._encoded(text[place:])
         return ids

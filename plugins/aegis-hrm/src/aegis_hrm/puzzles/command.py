@@ -28,6 +28,7 @@ _GRADIENTS: Final = ("one_step", "last_cycle", "full")
 @click.option("--steps", type=click.IntRange(1), help="Optimiser steps, one a segment.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after, and keep.")
 @click.option("--puzzles", type=click.IntRange(1), default=1000, help="Training puzzles.")
+@click.option("--tests", type=click.IntRange(1), default=1000, help="Test puzzles, at most.")
 @click.option("--measure-every", type=click.IntRange(1), default=1000, help="Steps.")
 @click.option("--hierarchy", type=click.Choice(_HIERARCHIES), help="plain: the control.")
 @click.option("--gradient", type=click.Choice(_GRADIENTS), help="How far it reaches back.")
@@ -56,7 +57,9 @@ def puzzle(ctx: click.Context, /, *, task: str, as_json: bool, **asked: Any) -> 
     recipe = _changed(RECIPES[task], asked)
     use_threads(asked["threads"])
     device = select_device(asked["device"])
-    found = load_task(task, asked["data"], puzzles=asked["puzzles"], seed=seed)
+    found = load_task(
+        task, asked["data"], puzzles=asked["puzzles"], seed=seed, tests=asked["tests"]
+    )
     _say(quiet, _header(found, recipe))
     training = PuzzleTraining(
         found,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Codes = npt.NDArray[np.uint8]
 
 TASKS: Final = ("sudoku6", "sudoku9", "maze")
-_HELD_OUT: Final = 0.2  # of a file's puzzles, at most 1,000
+_HELD_OUT: Final = 0.2  # of a file's puzzles, at most
 
 
 class Sequences(NamedTuple):
@@ -122,7 +122,7 @@ def fitted(shape: ModelShape, task: Task) -> ModelShape:
     return evolve(shape, vocabulary=task.codes, sequence=task.length)
 
 
-def load_task(name: str, data: Path | None, *, puzzles: int, seed: int) -> Task:
+def load_task(name: str, data: Path | None, *, puzzles: int, seed: int, tests: int = 1000) -> Task:
     """Return a task: 6x6 sudokus are generated, the others are read from a file.
 
     Args:
@@ -130,6 +130,7 @@ def load_task(name: str, data: Path | None, *, puzzles: int, seed: int) -> Task:
         data: CSV file of sudokus, or folder of mazes.
         puzzles: Training puzzles that are used, at most.
         seed: Decides what is generated, and what is held out.
+        tests: Test puzzles, at most.
 
     Raises:
         InputError: If the data cannot be read, or is needed and not given.
@@ -137,7 +138,7 @@ def load_task(name: str, data: Path | None, *, puzzles: int, seed: int) -> Task:
     if name == "sudoku6":
         box = sudoku.Box(2, 3)
         made = sudoku.generate(box, puzzles, blanks=18, seed=2 * seed + 1)
-        others = _others(box, made, sudoku.generate(box, 1100, blanks=18, seed=2 * seed + 2))
+        others = _others(box, made, sudoku.generate(box, tests, blanks=18, seed=2 * seed + 2))
         return Task(name, _of(made), others, _sudokus(box), box.side + 1)
     if data is None:
         raise InputError.of(
@@ -148,9 +149,9 @@ def load_task(name: str, data: Path | None, *, puzzles: int, seed: int) -> Task:
         )
     if name == "sudoku9":
         box = sudoku.Box(3, 3)
-        train, test = _split(_of(sudoku.read_csv(data, box)), puzzles, seed)
+        train, test = _split(_of(sudoku.read_csv(data, box)), puzzles, tests, seed)
         return Task(name, train, test, _sudokus(box), box.side + 1)
-    train, test = _split(_of(maze.read_mazes(data)), puzzles, seed)
+    train, test = _split(_of(maze.read_mazes(data)), puzzles, tests, seed)
     return Task(name, train, test, _mazes, maze.CODES)
 
 
@@ -177,9 +178,11 @@ def _mazes(some: Sequences, random: np.random.Generator) -> Sequences:
     return _of(maze.augment(maze.Mazes(*some), random))
 
 
-def _split(everything: Sequences, puzzles: int, seed: int) -> tuple[Sequences, Sequences]:
+def _split(
+    everything: Sequences, puzzles: int, tests: int, seed: int
+) -> tuple[Sequences, Sequences]:
     """Return training and held-out puzzles, drawn without order."""
     order = np.random.default_rng(seed).permutation(len(everything.inputs))
-    held_out = min(1000, max(1, round(len(order) * _HELD_OUT)))
+    held_out = min(tests, max(1, round(len(order) * _HELD_OUT)))
     test, train = order[:held_out], order[held_out : held_out + puzzles]
     return Sequences(*(p[train] for p in everything)), Sequences(*(p[test] for p in everything))

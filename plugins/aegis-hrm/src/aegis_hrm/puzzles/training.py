@@ -120,20 +120,23 @@ class PuzzleTraining:
         """
         before, began = self._progress.seconds, time.monotonic()
         saved = began
+        last: Reported | None = None
         self.network.train()
         while self._progress.step < self._recipe.steps and self._progress.seconds < seconds:
             self._step()
             now = time.monotonic()
             self._progress.seconds = before + now - began
             if measure_every and self._progress.step % measure_every == 0:
-                self._report(self._reported(self.measure()))
+                last = self._reported(self.measure())
+                self._report(last)
                 began += time.monotonic() - now
             if now - saved > _SAVED_EVERY:
                 self.save()
                 saved = now
         self.save()
-        last = self._reported(self.measure())
-        self._report(last)
+        if last is None or last.step != self._progress.step:
+            last = self._reported(self.measure())
+            self._report(last)
         return last
 
     def measure(self, most: int = 16) -> Exactness:
