@@ -5,10 +5,9 @@
 
 `naive` computes the network as the published code does (`measuring/hrm_naive.py`): every segment,
 each with its own embedding, a vocabulary head of 1,000 rows at every position, in training
-StableMax in float64 at every position and one more segment for the value of going on. `ours, same shape` has
-the same weights and computes as many segments; its answers are compared with the naive ones
-(`error`). `ours, cpu preset` is the engine's default architecture at the same width, and the last
-rows are the default engine as it is.
+StableMax in float64 at every position and one more segment for the value of going on. `ours, same
+shape` has the same weights and computes as many segments; its answers are compared with the naive
+ones (`error`). `ours, cpu preset` is the engine's default architecture at the same width.
 
 Decisions take `--segments` segments, with random weights: nothing halts early. Training is one
 example through that many segments, each with a step of its own. Lengths are tokens of a view with
@@ -55,11 +54,11 @@ VIEWS: Final = 400  # practice decisions that the real length is taken from
 
 
 class Way(NamedTuple):
-    """One way of doing something: what it is called, how many it does at once, and how."""
+    """One way of doing something: what it is called, how many at once, and how."""
 
     group: str
     name: str
-    count: int
+    size: int
     work: Callable[[], object]
     error: float | None = None
 
@@ -176,7 +175,7 @@ def measured(rows: list[Way], rounds: int, threads: int) -> list[dict[str, Any]]
         facts: dict[str, Any] = {
             "group": row.group,
             "name": row.name,
-            "per_second": row.count / seconds,
+            "per_second": row.size / seconds,
         }
         found.append({**facts, "error": row.error})
     for facts in found:

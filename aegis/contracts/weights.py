@@ -89,7 +89,7 @@ def _trained_with(engine: Chosen, manifest: Manifest) -> list[str]:
         if part.component.kind != "tokenizer" or "name" not in before:
             continue
         if before["name"] != part.component.name:
-            found.append(f'use {name} "{before["name"]}"')
+            found.append(f"use {name} {json.dumps(before['name'])}")
         else:
             found += _settings(part, _table(before, "config"))
     if found:
@@ -102,7 +102,7 @@ def _settings(chosen: Chosen, before: Mapping[str, Any]) -> Iterator[str]:
     """Yield what gives a component the settings that it had."""
     section = f"[{chosen.component.kind}.{chosen.component.name}]"
     for key, value in before.items():
-        now = getattr(chosen.config, key, None)
+        now = getattr(chosen.config, key, value)  # a key that is no more cannot be set
         if (str(now) if isinstance(now, PurePath) else now) == value:
             continue
         known = value is not None

@@ -70,7 +70,7 @@ class Naive:
             tokens = -log_stablemax(logits).gather(-1, packed.ids.unsqueeze(-1)).mean(1).sum()
             judged = F.binary_cross_entropy_with_logits(halt, right, reduction="sum")
             judged += F.binary_cross_entropy_with_logits(proceed, target, reduction="sum")
-            ((tokens + judged / 2) / len(packed.ids)).backward()
+            ((tokens + judged / 2) / len(packed.ids)).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             optimiser.step()
             optimiser.zero_grad()
 

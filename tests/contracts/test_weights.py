@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve, frozen
 
 from aegis.checkpoints.manifest import Draft, FileFacts, Manifest
 from aegis.config.config import load
@@ -117,8 +118,6 @@ def test_all_skews_are_told_at_once(composed):
     ],
 )  # fmt: skip
 def test_versions_of_one_series_belong_together(composed, made, installed, belongs):
-    from attrs import evolve
-
     composition = composed()
     plugin = evolve(composition.engine.plugin, distribution="aegis-x", version=installed)
     engine = evolve(composition.engine, provided=evolve(composition.engine.provided, plugin=plugin))
@@ -131,6 +130,50 @@ def test_a_chosen_tokenizer_must_be_the_trained_one(composed):
     composition = composed("writes_text=True", 'tokenizer = "t"\n')
     assert codes(check(composition, stored(tokenizer_fingerprint="bb" * 8))) == []
     assert codes(check(composition, stored())) == ["checkpoint-tokenizer"]
+
+
+@frozen
+class Sized:
+    """Settings of a tokenizer."""
+
+    size: int = 9
+    note: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("made", "fix"),
+    [
+        ({"name": "t", "config": {"size": 2, "note": None}}, "set [tokenizer.t].size = 2"),
+        ({"name": "t", "config": {"size": 9, "note": None, "gone": 5}}, None),
+        (
+            {"name": "t", "config": {"size": 2, "note": "x", "gone": 5}},
+            'set [tokenizer.t].size = 2 and set [tokenizer.t].note = "x"',
+        ),
+        ({"name": "u", "config": {"size": 2}}, 'use tokenizer "u"'),
+        ({"name": "u\x1b[2J"}, r'use tokenizer "u\u001b[2J"'),
+        ({}, None),
+        ("t", None),
+        ({"name": "t", "config": [2]}, None),
+    ],
+    ids=str,
+)
+def test_what_was_changed_of_its_tokenizer_is_named(composed, made, fix):
+    composition = composed("writes_text=True", 'tokenizer = "t"\n')
+    part = evolve(composition.engine.parts["tokenizer"], config=Sized())
+    engine = evolve(composition.engine, parts={"tokenizer": part})
+    config = {"engine": {"config": {"embedding_rows": 7}, "parts": {"tokenizer": made}}}
+    (problem,) = check(evolve(composition, engine=engine), stored(config=config)).problems
+
+    assert problem.code == "checkpoint-tokenizer"
+    assert problem.fix == ("go back" if fix is None else f"{fix}, and it decides again; or go back")
+
+
+@pytest.mark.parametrize("config", [{"engine": None}, {"engine": {"parts": [1]}}])
+def test_a_manifest_that_tells_nothing_of_its_tokenizer_names_the_way_back(composed, config):
+    composition = composed("writes_text=True", 'tokenizer = "t"\n')
+    (problem,) = check(composition, stored(config=config)).problems
+
+    assert (problem.code, problem.fix) == ("checkpoint-tokenizer", "go back")
 
 
 def test_a_fingerprint_that_is_not_known_yet_is_unverified_and_checked_after_the_build(composed):

@@ -158,13 +158,18 @@ def test_the_losses_of_a_segment_are_their_formulas(engine_of, learner_of):
     right = [1.0, 0.0]
     halting = [binary(0.3, 1), binary(-2.0, 0)]
     proceeding = [binary(1.1, sigmoid(2.0)), binary(0.4, sigmoid(0.9))]
-    both = learner.judged(said, later, labels)
+    both = learner.judged(said, later, labels, last=False)
     assert both.total.tolist() == pytest.approx(
         [c + 0.7 * (h + p) for c, h, p in zip(choice, halting, proceeding, strict=True)]
     )
     assert both.parts["choice_loss"].tolist() == pytest.approx(choice)
     assert both.parts["accuracy"].tolist() == right
-    alone = learner.judged(said, None, labels)
+    ending = learner.judged(said, later, labels, last=True)  # then there is only deciding
+    proceeding = [binary(1.1, sigmoid(2.0)), binary(0.4, sigmoid(-1.0))]
+    assert ending.total.tolist() == pytest.approx(
+        [c + 0.7 * (h + p) for c, h, p in zip(choice, halting, proceeding, strict=True)]
+    )
+    alone = learner.judged(said, None, labels, last=False)
     assert alone.total.tolist() == pytest.approx(
         [c + 0.7 * h for c, h in zip(choice, halting, strict=True)]
     )
@@ -329,9 +334,29 @@ def test_the_value_of_thinking_on_looks_one_segment_ahead_without_a_gradient(
 def test_the_value_of_thinking_on_is_not_trained_where_nothing_follows(
     engine_of, twelve, train, calls
 ):
-    train(engine_of(q_continue=True), twelve, epochs=1, segments=1, batch_size=12)
+    train(engine_of(q_continue=True, segments=1), twelve, epochs=1, segments=1, batch_size=12)
 
     assert [call[0] for call in calls] == ["segment", "step"]
+
+
+def test_the_value_of_thinking_on_is_trained_wherever_it_decides(engine_of, twelve, train, calls):
+    """Also where one segment is supervised and more may be taken: it says when to stop."""
+    train(engine_of(q_continue=True, segments=3), twelve, epochs=1, segments=1, batch_size=12)
+
+    assert [call[0] for call in calls] == ["segment", "segment", "step"]
+
+
+def test_the_halting_head_learns_from_a_teacher_s_best_and_not_from_the_draw(engine_of, learner_of):
+    learner = learner_of(engine_of(), halting_loss=1.0)
+    scores = torch.tensor([[0.7, 0.3]]).log()
+    nothing = State(torch.zeros(1, 1, 16), torch.zeros(1, 1, 16))
+    said = Judgement(nothing, scores, torch.tensor([2.0]), torch.tensor([0.0]))
+    drawn = Labels(chosen=torch.tensor([1]), targets=torch.tensor([[0.6, 0.4]]))
+    found = learner.judged(said, None, drawn, last=False)
+
+    choice = -0.6 * math.log(0.7) - 0.4 * math.log(0.3)
+    assert found.total.item() == pytest.approx(choice + math.log(1 + math.exp(-2.0)))
+    assert found.parts["accuracy"].item() == 0.0  # agreement is with what was taken
 
 
 def test_a_plain_transformer_is_trained_in_one_step_a_batch(engine_of, twelve, train, calls):
@@ -546,8 +571,8 @@ def test_the_first_number_that_is_none_ends_it_and_is_named(
     """
     steps, real = [], DeepSupervision.judged
 
-    def poisoned(self, *given):
-        losses = real(self, *given)
+    def poisoned(self, *given, **more):
+        losses = real(self, *given, **more)
         steps.append(1)
         if len(steps) == bad and what == "loss":
             return losses._replace(total=losses.total * math.nan)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from attrs import evolve
 
 from aegis.errors import ModelError
+from aegis_hrm import trainer
 
 SETTINGS = {"epochs": 3, "segments": 3, "ema": 0.9, "evaluations": 1, "patience": 99}
 
@@ -57,7 +59,6 @@ def figures(result):
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_stopped_anywhere_it_ends_bitwise_as_if_it_had_not(interrupted, resumed, asked, ema):
     """In the first measurement, before the first step, in, before and after others."""
-    assert torch.get_num_threads() == 1
     whole = resumed(None, "whole", ema=ema)
     second = resumed(interrupted(asked, ema=ema), ema=ema)
 
@@ -65,6 +66,7 @@ def test_stopped_anywhere_it_ends_bitwise_as_if_it_had_not(interrupted, resumed,
     assert weights(second) == weights(whole)
     assert figures(second) == figures(whole)
     assert (second.examples, second.epochs) == (whole.examples, whole.epochs)
+    assert torch.get_num_threads() == 1
 
 
 def test_stopped_again_and_again_it_ends_the_same(interrupted, resumed):
@@ -108,6 +110,18 @@ def test_a_new_process_may_go_on(interrupted, resumed):
 def test_a_state_of_other_settings_is_refused(interrupted, resumed, change):
     with pytest.raises(ModelError, match="training-state-other"):
         resumed(interrupted(4), **change)
+
+
+@pytest.mark.parametrize("change", [{"ema": 0.3}, {"training_segments": 5}], ids=str)
+def test_a_state_of_another_preset_is_refused(interrupted, resumed, monkeypatch, change):
+    """Where the trainer's own settings say nothing, those of the preset decide."""
+    free = {"ema": None, "segments": None}
+    state = interrupted(4, **free)
+    other = {name: evolve(design, **change) for name, design in trainer.DESIGNS.items()}
+    monkeypatch.setattr(trainer, "DESIGNS", other)
+
+    with pytest.raises(ModelError, match="training-state-other"):
+        resumed(state, **free)
 
 
 @pytest.mark.parametrize(

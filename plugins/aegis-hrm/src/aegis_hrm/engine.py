@@ -65,6 +65,7 @@ class HrmEngine:
         self.preset: Preset = preset
         self.views_cut = 0
         self._remarks: dict[str, float] = {}
+        self._open = True
 
     @property
     def remarks(self) -> Mapping[str, float]:
@@ -115,10 +116,13 @@ class HrmEngine:
 
     def close(self) -> None:
         """Give the weights back."""
+        self._open = False
         self.module = torch.nn.Module()  # type: ignore[assignment]  # an engine that is closed is not used
 
     @property
     def _device(self) -> torch.device:
+        if not self._open:
+            raise RuntimeError("the engine is closed")
         return self.module.H_init.device
 
     def _row(self, view: View, candidates: Sequence[Action]) -> Row:

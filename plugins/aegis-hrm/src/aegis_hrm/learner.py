@@ -35,6 +35,14 @@ class Labels(NamedTuple):
     chosen: torch.Tensor
     targets: torch.Tensor
 
+    def agree(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return where the most probable candidate is the one that was taken, (B,), as 0 and 1."""
+        return (scores.argmax(-1) == self.chosen).to(scores.dtype)
+
+    def right(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return where it is the one that is to get most, (B,), as 0 and 1."""
+        return (scores.argmax(-1) == self.targets.argmax(-1)).to(scores.dtype)
+
 
 class DeepSupervision:
     """The network in training (an `aegis.neural.Learner`).
@@ -84,7 +92,7 @@ class DeepSupervision:
             loss = cross_entropy(found.scores, labels.targets)
             parts = {
                 "choice_loss": loss,
-                "accuracy": _right(found.scores, labels).to(loss.dtype),
+                "accuracy": labels.agree(found.scores),
                 "segments": found.segments.to(loss.dtype),
             }
         return Losses(loss.clone(), {name: value.clone() for name, value in parts.items()})
@@ -108,32 +116,37 @@ class DeepSupervision:
         """Return the weights that are served: their average, where there is one."""
         return self._average.served()
 
-    def judged(self, said: Judgement, later: Judgement | None, labels: Labels) -> Losses:
+    def judged(
+        self, said: Judgement, later: Judgement | None, labels: Labels, *, last: bool
+    ) -> Losses:
         """Return the losses of one segment.
 
-        The halting head learns whether the most probable candidate is the one that was taken, and
-        the value of thinking on is the better of both values one segment later.
+        The halting head learns whether the most probable candidate is the one that is to get most,
+        and the value of thinking on is the better of both values one segment later, that of
+        deciding where it is the last.
 
         Args:
             said: What the segment said.
             later: What one more says, where the value of thinking on is trained.
             labels: What is right.
+            last: Whether no further segment is supervised.
         """
         choice = cross_entropy(said.scores, labels.targets)
-        right = _right(said.scores, labels).to(choice.dtype)
-        halting = F.binary_cross_entropy_with_logits(said.q_halt, right, reduction="none")
+        halting = F.binary_cross_entropy_with_logits(
+            said.q_halt, labels.right(said.scores), reduction="none"
+        )
         if later is not None:
-            better = torch.sigmoid(torch.maximum(later.q_halt, later.q_continue))
+            better = later.q_halt if last else torch.maximum(later.q_halt, later.q_continue)
             halting = halting + F.binary_cross_entropy_with_logits(
-                said.q_continue, better, reduction="none"
+                said.q_continue, better.sigmoid(), reduction="none"
             )
-        parts = {"choice_loss": choice.detach(), "accuracy": right.detach()}
+        parts = {"choice_loss": choice.detach(), "accuracy": labels.agree(said.scores).detach()}
         return Losses(choice + self._halting_loss * halting, parts)
 
     @property
     def proceeds(self) -> bool:
-        """Whether the value of thinking on is trained."""
-        return self._budget.q_continue and self.rounds > 1
+        """Whether the value of thinking on is trained: wherever it decides when to stop."""
+        return self._budget.q_continue and self._budget.segments > 1
 
     def packed(self, examples: Sequence[Example]) -> Packed:
         """Return the decisions of examples as a batch."""
@@ -158,6 +171,7 @@ class _Attempt:
         self._packed = learner.packed(examples)
         self._labels = learner.labels(examples)
         self._state: State | None = None
+        self._segments = 0
 
     def losses(self) -> Losses:
         """Compute the next segment, under the weights as they are now."""
@@ -165,11 +179,13 @@ class _Attempt:
         prepared = network.prepare(self._packed)
         said = network(self._state or network.begin(prepared), prepared)
         self._state = said.state
+        self._segments += 1
         later = None
         if self._learner.proceeds:
             with torch.no_grad():
                 later = network(said.state, prepared)
-        return self._learner.judged(said, later, self._labels)
+        last = self._segments == self._learner.rounds
+        return self._learner.judged(said, later, self._labels, last=last)
 
 
 def cross_entropy(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -178,10 +194,6 @@ def cross_entropy(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     A candidate that is to get nothing contributes nothing, whatever its log-probability.
     """
     return -torch.where(targets > 0, targets * scores, 0).sum(-1)
-
-
-def _right(scores: torch.Tensor, labels: Labels) -> torch.Tensor:
-    return scores.argmax(-1) == labels.chosen
 
 
 def _copied(kind: str, network: DecisionNetwork) -> dict[str, torch.Tensor]:

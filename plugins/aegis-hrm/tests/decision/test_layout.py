@@ -408,3 +408,28 @@ def test_the_same_decision_has_the_same_row(tokenizer, practised, monkeypatch):
 
     assert [second.row(c.view, c.candidates) for c in reversed(practised)] == rows[::-1]
     assert [first.row(c.view, c.candidates) for c in practised] == rows
+
+
+def test_a_goal_s_word_that_names_a_signal_does_not_rename_the_signal(layout, tokenizer):
+    rank = aegis.Action("read", about="The rank of a matrix", signals={"rank": 3})
+    row = layout.row(View(goal="matrix rank"), [rank])
+    special = tokenizer.capabilities.special_tokens
+    candidate = row.ids[row.markers[0] :]
+    assert candidate.count(special["<term2>"]) == 1
+    assert candidate[-1] == tokenizer.encode(" rank=3")[-1]
+
+
+def test_a_title_is_spelt_in_the_view_where_no_candidate_says_it(layout, tokenizer):
+    """A note that cites everything read names no title."""
+    seen = View(goal="matrices", knowledge=(Seen("1", "Low-rank adaptation"),))
+    note = aegis.Action("write_note", {"cites": ["1"]}, about="1 documents")
+    read = aegis.Action("read", {"document": "1"}, about="Low-rank adaptation")
+    spelt = tuple(tokenizer.encode("Low-rank adaptation"))
+
+    def says(*candidates):
+        ids = layout.row(seen, candidates).ids
+        start = ids.index(tokenizer.capabilities.special_tokens["<doc1>"]) + 1
+        return ids[start : start + len(spelt)] == spelt
+
+    assert says(note)
+    assert not says(note, read)

@@ -13,7 +13,7 @@ Entities are renamed by their role: the words of the goal are ``<term1>``, ``<te
 order in which they stand there, wherever they stand; documents are ``<doc1>``, ``<doc2>``, ... in
 the order in which the view names them, and a candidate that takes one as an argument points at it.
 A small model then finds what belongs together without having learned any name. A document that a
-candidate takes is not spelt out in the view.
+candidate names by its title is not spelt out in the view again.
 
 All candidates begin at the same position, right behind the view, and nothing numbers them.
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aegis.contracts.roles import Tokenizer
     from aegis.contracts.view import Seen, View
 
-_WORD: Final = re.compile(r"\w{3,}")
+_WORD: Final = re.compile(r"\w{3,}+(?!=)")  # no name of a signal
 _TEXTS: Final = ("missing", "facts", "gaps", "observation")
 _DOCUMENTS: Final = ("knowledge", "found")
 
@@ -106,7 +106,7 @@ class Layout:
         """
         roles = _Roles.of(view, self._terms, self._docs)
         offered = [self._candidate(action, roles) for action in candidates]
-        named = frozenset(chain.from_iterable(_references(action, roles) for action in candidates))
+        named = frozenset(_titled(view, candidates, roles))
         ids, cut = self._fitting(view, roles, named)
         start = len(ids)
         return Row(
@@ -230,6 +230,13 @@ def _references(action: Action, roles: _Roles) -> list[str]:
         for value in action.arguments.values()
     )
     return [value for value in values if isinstance(value, str) and value in roles.documents]
+
+
+def _titled(view: View, candidates: Sequence[Action], roles: _Roles) -> Iterator[str]:
+    """Yield the documents whose title a candidate that takes them says."""
+    titles = {seen.ref: seen.title for name in _DOCUMENTS for seen in getattr(view, name)}
+    for action in candidates:
+        yield from (ref for ref in _references(action, roles) if titles[ref] == action.about)
 
 
 def _numbered(special: Mapping[str, int], name: str) -> list[int]:
