@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
 
@@ -408,7 +409,7 @@ def test_whatever_an_example_holds_it_is_accounted_for(tmp_path_factory, example
         for path, value in parts:
             table = record if len(path) == 1 else record[path[0]]
             if isinstance(table, dict):
-                table[path[-1]] = value
+                table[path[-1]] = copy.deepcopy(value)  # what is drawn is shared
         records.append(record)
     (folder / "x.json").write_text(json.dumps({"examples": records}))
     with Ledger.open(folder) as ledger:

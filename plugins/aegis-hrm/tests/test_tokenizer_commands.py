@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from aegis.cli.main import main
 from aegis_hrm.tokenizer import open_tokenizer
 from aegis_hrm.tokenizer_settings import SHIPPED
 
@@ -20,29 +17,10 @@ enabled = ["hrm"]
 """
 
 
-class Said:
-    """What a command said: exit code, standard output, standard error."""
-
-    def __init__(self, code, out, err):
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self):
-        return json.loads(self.out.splitlines()[-1])
-
-
 @pytest.fixture
-def aegis(capsys):
+def aegis(call):
     """Run a command in this process and return what it said."""
-
-    def run(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return Said(ended.value.code, out, err)
-
-    return run
+    return call
 
 
 @pytest.fixture(scope="module")
