@@ -63,6 +63,8 @@ class Verbs(click.Group):
             from aegis.contracts.names import did_you_mean
 
             meant = did_you_mean(name, VERBS)
+            if not meant:
+                meant = "; a plugin's commands are there in a project (-C DIR) that enables it"
             raise click.UsageError(f'no command "{name}"{meant}', ctx)
         return name, command, args[1:]
 
