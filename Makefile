@@ -48,7 +48,7 @@ docs: setup
 	@$(BIN)/python -m pytest -q tests/docs
 
 dist: setup
-	@for part in . plugins/aegis-arxiv plugins/aegis-gpt2-lora plugins/aegis-hrm; do $(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist $$part || exit 1; done
+	@for part in . plugins/aegis-arxiv plugins/aegis-gpt2-lora plugins/aegis-hrm; do (cd $$part && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
