@@ -76,6 +76,7 @@ def test_a_file_that_is_missing_is_damage(saved, engine_of, name):
         [],
         {"aegis": "gpt"},
         {"version": 2},
+        {"layout": 2},
         {"shape": None},
         {"shape": {"hidden": 16}},
         {"shape": {"hidden": 15, "vocabulary": 1000}},

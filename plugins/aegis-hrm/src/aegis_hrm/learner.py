@@ -95,6 +95,7 @@ class DeepSupervision:
                 "accuracy": labels.agree(found.scores),
                 "segments": found.segments.to(loss.dtype),
             }
+        # Copies, since tensors of inference mode may not be computed with outside of it.
         return Losses(loss.clone(), {name: value.clone() for name, value in parts.items()})
 
     def after_step(self) -> None:

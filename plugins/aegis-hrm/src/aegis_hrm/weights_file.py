@@ -3,7 +3,7 @@
 The files of the folder::
 
     model.safetensors          the weights
-    hrm.json                   {"aegis": "hrm", "version": 1, "fingerprint": ..., "shape": {...}}
+    hrm.json                   {"aegis": "hrm", "version": 1, "layout": 1, "fingerprint": ..., ...}
     tokenizer/tokenizer.json   what the ids are
 """
 
@@ -18,6 +18,7 @@ from attrs import asdict, evolve, frozen
 from aegis.errors import ModelError
 from aegis.neural import read_header, save_json, save_tensors
 from aegis_hrm.model.shape import ModelShape
+from aegis_hrm.special_tokens import LAYOUT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ def save_weights(directory: Path, network: DecisionNetwork, tokenizer: Tokenizer
     facts = {
         "aegis": "hrm",
         "version": _VERSION,
+        "layout": LAYOUT_VERSION,
         "fingerprint": network.fingerprint,
         "shape": asdict(network.shape),
     }
@@ -84,8 +86,8 @@ def read_weights(directory: Path, shape: ModelShape) -> Stored:
 
     try:
         facts: dict[str, Any] = json.loads((directory / FACTS).read_bytes())
-        if (facts["aegis"], facts["version"]) != ("hrm", _VERSION):
-            raise ValueError(f"not weights of version {_VERSION}")  # noqa: TRY301 - one place tells
+        if (facts["aegis"], facts["version"], facts["layout"]) != ("hrm", _VERSION, LAYOUT_VERSION):
+            raise ValueError(f"not weights of version {_VERSION}, layout {LAYOUT_VERSION}")  # noqa: TRY301 - one place tells
         stored = ModelShape(**facts["shape"])
         fingerprint = str(facts["fingerprint"])
         read_header(directory / WEIGHTS)

@@ -29,7 +29,7 @@ from attrs import frozen
 from aegis.contracts.action import SLOT_MARK
 from aegis.contracts.shortening import shorten
 from aegis.contracts.text import escape, unescape
-from aegis_hrm.special_tokens import SPECIAL_TOKENS
+from aegis_hrm.special_tokens import DOCUMENTS, SPECIAL_TOKENS, TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,8 +92,8 @@ class Layout:
         self.rows = max(rows, 1 + max(self._special.values()))
         self._room = context - candidate_tokens
         self._most = candidate_tokens
-        self._terms = _numbered(self._special, "term")
-        self._docs = _numbered(self._special, "doc")
+        self._terms = [self._special[name] for name in TERMS]
+        self._docs = [self._special[name] for name in DOCUMENTS]
         assert tokenizer.capabilities.fingerprint is not None
         self.fingerprint = tokenizer.capabilities.fingerprint
         self._known: dict[str, tuple[int, ...]] = {}
@@ -237,14 +237,6 @@ def _titled(view: View, candidates: Sequence[Action], roles: _Roles) -> Iterator
     titles = {seen.ref: seen.title for name in _DOCUMENTS for seen in getattr(view, name)}
     for action in candidates:
         yield from (ref for ref in _references(action, roles) if titles[ref] == action.about)
-
-
-def _numbered(special: Mapping[str, int], name: str) -> list[int]:
-    """Return the ids of ``<name1>``, ``<name2>``, ... as far as there are."""
-    found: list[int] = []
-    while f"<{name}{len(found) + 1}>" in special:
-        found.append(special[f"<{name}{len(found) + 1}>"])
-    return found
 
 
 def _middle_out(ids: list[int], most: int) -> list[int]:

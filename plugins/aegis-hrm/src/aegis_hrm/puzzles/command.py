@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
+
+from aegis_hrm.model.shape import Gradient, Hierarchy
 
 if TYPE_CHECKING:
     from aegis_hrm.puzzles.task import Recipe, Task
     from aegis_hrm.puzzles.training import Reported
 
 _TASKS: Final = ("sudoku6", "sudoku9", "maze")
-_HIERARCHIES: Final = ("hrm", "trm", "plain")
-_GRADIENTS: Final = ("one_step", "last_cycle", "full")
+_HIERARCHIES: Final = get_args(Hierarchy)
+_GRADIENTS: Final = get_args(Gradient)
 
 
 @click.command("hrm-puzzle")
@@ -122,8 +124,6 @@ def _header(task: Task, recipe: Recipe) -> str:
 def _line(reported: Reported) -> str:
     found = reported.exactness
     line = f"step {reported.step}, {reported.seconds:.0f} s, loss {reported.loss or 0:.3f}"
-    if found is None:
-        return line
     shown = "  ".join(
         f"{n}: {share:.1%}" for n, share in zip(found.segments, found.exact, strict=True)
     )
@@ -135,7 +135,6 @@ def _facts(
 ) -> dict[str, Any]:
     from attrs import asdict
 
-    assert last.exactness is not None
     return {
         "task": task.name,
         "recipe": asdict(recipe),

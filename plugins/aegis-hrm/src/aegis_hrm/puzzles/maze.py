@@ -49,9 +49,9 @@ def read_mazes(folder: Path) -> Mazes:
         if found.inputs.ndim != 2 or found.inputs.shape != found.labels.shape:
             raise ValueError(f"{found.inputs.shape} inputs, {found.labels.shape} labels")  # noqa: TRY301 - one place tells
         if found.side**2 != found.inputs.shape[1]:
-            raise ValueError(f"{found.inputs.shape[1]} cells are no square")  # noqa: TRY301
+            raise ValueError(f"{found.inputs.shape[1]} cells are no square")  # noqa: TRY301 - as above
         if max(found.inputs.max(), found.labels.max()) >= CODES:
-            raise ValueError(f"a code above {CODES - 1}")  # noqa: TRY301
+            raise ValueError(f"a code above {CODES - 1}")  # noqa: TRY301 - as above
     except (OSError, ValueError) as error:
         raise InputError.of(
             "puzzles-unreadable",

@@ -227,7 +227,7 @@ def read_csv(path: Path, box: Box) -> Grids:
                 puzzles.append(puzzle)
                 full.append(solution)
         if not puzzles:
-            raise ValueError("it holds none")  # noqa: TRY301
+            raise ValueError("it holds none")  # noqa: TRY301 - as above
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError.of(
             "puzzles-unreadable",

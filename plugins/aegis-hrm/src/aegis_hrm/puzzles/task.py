@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Codes = npt.NDArray[np.uint8]
 
-TASKS: Final = ("sudoku6", "sudoku9", "maze")
 _HELD_OUT: Final = 0.2  # of a file's puzzles, at most
 
 
@@ -44,7 +43,7 @@ class Task:
     """A puzzle.
 
     Attributes:
-        name: One of `TASKS`.
+        name: One of `RECIPES`.
         train: What is trained on, before augmentation.
         test: What is measured on, never trained on.
         augment: Makes variants.
@@ -126,7 +125,7 @@ def load_task(name: str, data: Path | None, *, puzzles: int, seed: int, tests: i
     """Return a task: 6x6 sudokus are generated, the others are read from a file.
 
     Args:
-        name: One of `TASKS`.
+        name: One of `RECIPES`.
         data: CSV file of sudokus, or folder of mazes.
         puzzles: Training puzzles that are used, at most.
         seed: Decides what is generated, and what is held out.

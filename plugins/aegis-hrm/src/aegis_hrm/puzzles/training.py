@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from attrs import asdict, frozen
 
-from aegis.neural import Measured, Progress, derived_seed, load_state, save_state
+from aegis.neural import Progress, derived_seed, load_state, save_state
 from aegis_hrm.averaging import Average
 from aegis_hrm.model.halting import Batch, Carry, advance, start
 from aegis_hrm.model.losses import losses
@@ -62,14 +62,14 @@ class Reported:
         seconds: Training time so far.
         fresh: Puzzles begun so far.
         loss: Moving average of the training loss.
-        exactness: On the test puzzles; None between measurements.
+        exactness: On the test puzzles.
     """
 
     step: int
     seconds: float
     fresh: int
     loss: float | None
-    exactness: Exactness | None = None
+    exactness: Exactness
 
 
 class PuzzleTraining:
@@ -127,7 +127,7 @@ class PuzzleTraining:
             now = time.monotonic()
             self._progress.seconds = before + now - began
             if measure_every and self._progress.step % measure_every == 0:
-                last = self._reported(self.measure())
+                last = self._measured()
                 self._report(last)
                 began += time.monotonic() - now
             if now - saved > _SAVED_EVERY:
@@ -135,7 +135,7 @@ class PuzzleTraining:
                 saved = now
         self.save()
         if last is None or last.step != self._progress.step:
-            last = self._reported(self.measure())
+            last = self._measured()
             self._report(last)
         return last
 
@@ -218,12 +218,9 @@ class PuzzleTraining:
         drawn = self._task.batch(self._recipe.batch, random)
         return Batch(*(torch.from_numpy(part.astype(np.int64)).to(self._device) for part in drawn))
 
-    def _reported(self, measured: Exactness | None) -> Reported:
-        progress = self._progress
-        if measured is not None:
-            curve = Measured(progress.step, 1 - measured.exact[-1])
-            progress.curve.append(curve)
-        return Reported(progress.step, progress.seconds, self._fresh, progress.loss, measured)
+    def _measured(self) -> Reported:
+        progress, found = self._progress, self.measure()
+        return Reported(progress.step, progress.seconds, self._fresh, progress.loss, found)
 
     def _identity(self) -> str:
         """Return a digest of everything that the result follows from."""
