@@ -8,7 +8,7 @@ import torch
 from attrs import frozen
 
 from aegis_hrm.decision.packing import pack
-from aegis_hrm.decision.thinking import Budget, think
+from aegis_hrm.decision.thinking import think
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,22 +63,24 @@ def measure(
         steps: Recorded steps with candidates and a choice, at least one.
         report: Takes how many decisions of how many are done.
     """
-    most = engine.budget.segments
+    most, network = engine.budget.segments, engine.module
     used, right, sizes = [], [], []
     forced: list[list[torch.Tensor]] = [[] for _ in range(most)]
     for first in range(0, len(steps), _AT_ONCE):
         some = steps[first : first + _AT_ONCE]
         rows = [engine.layout.row(step.view, step.decision.candidates) for step in some]
         chosen = torch.tensor([step.decision.chosen for step in some])
-        packed = pack(rows, engine.module.H_init.device)
+        packed = pack(rows, network.H_init.device)
         with torch.inference_mode():
-            found = think(engine.module, packed, engine.budget)
+            found = think(network, packed, engine.budget)
             used.append(found.segments.cpu())
             right.append(found.scores.argmax(-1).cpu() == chosen)
-            for number, answers in enumerate(forced, start=1):
-                never = Budget(segments=number, confidence=1.0)
-                scores = think(engine.module, packed, never).scores
-                answers.append(scores.argmax(-1).cpu() == chosen)
+            prepared = network.prepare(packed)
+            state = network.begin(prepared)
+            for answers in forced:
+                said = network(state, prepared)
+                state = said.state
+                answers.append(said.scores.argmax(-1).cpu() == chosen)
         sizes.append(torch.tensor([len(row.markers) for row in rows]))
         report(first + len(some), len(steps))
     taken, agrees, count = torch.cat(used), torch.cat(right).float(), torch.cat(sizes).float()

@@ -23,8 +23,8 @@ class Budget:
 
     Attributes:
         segments: Segments at most.
-        confidence: Probability of being right from which it decides, 1 for never before the last
-            segment; where `q_continue`, it decides once stopping is worth more than going on.
+        confidence: Probability of being right from which it decides; where `q_continue`, it
+            decides once stopping is worth more than going on.
         q_continue: Whether the value of going on is trained.
     """
 
@@ -34,10 +34,8 @@ class Budget:
 
     def stops(self, said: Judgement) -> torch.Tensor:
         """Return which decisions are made, (B,)."""
-        if self.q_continue and self.confidence < 1:
+        if self.q_continue:
             return said.q_halt > said.q_continue
-        if self.confidence == 1:
-            return torch.zeros_like(said.q_halt, dtype=torch.bool)
         return said.q_halt >= math.log(self.confidence / (1 - self.confidence))
 
 
