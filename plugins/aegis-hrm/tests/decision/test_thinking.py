@@ -80,18 +80,6 @@ def test_where_going_on_has_a_value_stopping_must_be_worth_more(
     assert found.segments.tolist() == [segments] * 5
 
 
-@pytest.mark.parametrize("q_continue", [False, True])
-def test_full_confidence_is_never_reached(network_of, rows_of, q_continue):
-    network = network_of()
-    say(network, 99.0, -99.0)
-    with torch.inference_mode():
-        found = think(
-            network, pack(rows_of), Budget(segments=3, confidence=1, q_continue=q_continue)
-        )
-
-    assert found.segments.tolist() == [3] * 5
-
-
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_the_budget_ends_it(network_of, rows_of, most):
     network, taken = network_of(), []
