@@ -16,7 +16,7 @@ from aegis.contracts.view import Recent, Seen, View
 from aegis_hrm.decision.layout import Layout
 from aegis_hrm.special_tokens import DOCUMENTS, FIRST_TEXT_ID, SPECIAL_TOKENS, TERMS
 
-WORD = re.compile(r"\w{3,}")
+WORD = re.compile(r"\w{3,}(?![\w=])")  # what an equals sign follows is the name of a signal
 STRUCTURE = frozenset(SPECIAL_TOKENS) - frozenset(TERMS)
 
 
