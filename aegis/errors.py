@@ -8,6 +8,7 @@
     ├── StoreError       the ledger is locked, damaged or of another version (exit 1)
     ├── ToolError        a tool failed in a way that is not an outcome       (exit 1)
     ├── TrainingError    a training or a comparison did not come to its end  (exit 1)
+    ├── EvaluationError  a policy could not be measured to the end           (exit 1)
     └── ModelError       a model or checkpoint is absent or unusable         (exit 2)
 
 An error carries one or more problems, so that everything wrong with one input is told at once.
@@ -100,3 +101,7 @@ class ToolError(AegisError):
 
 class TrainingError(AegisError):
     """A training, or the comparison that follows it, did not come to its end."""
+
+
+class EvaluationError(AegisError):
+    """A policy could not be measured to the end."""

@@ -26,12 +26,12 @@ import numpy as np
 from aegis.builtin._engines.rules import RulesEngine
 from aegis.builtin._engines.uniform import RandomEngine
 from aegis.contracts.component import Runtime
-from aegis.evaluation.cache import load_index
-from aegis.evaluation.gym import SPLITS, ResearchGym
+from aegis.evaluation.gym.cache import load_index
+from aegis.evaluation.gym.environment import SPLITS, ResearchGym
+from aegis.evaluation.gym.oracle import Oracle, best_in_candidates
+from aegis.evaluation.gym.version import VERSION
 from aegis.evaluation.intervals import mean_interval, normalised, paired_difference
-from aegis.evaluation.oracle import Oracle, best_in_candidates
 from aegis.evaluation.rollout import rollout
-from aegis.evaluation.version import VERSION
 from aegis.host.building import build_engine
 from aegis.project import load
 from aegis.resources import library

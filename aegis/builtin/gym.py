@@ -9,7 +9,7 @@ from attrs import frozen
 
 from aegis.contracts.capabilities import EnvironmentCapabilities
 from aegis.contracts.component import Component, setting
-from aegis.evaluation.version import VERSION
+from aegis.evaluation.gym.version import VERSION
 from aegis.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ class GymSettings:
 
 
 def _describe(_: GymSettings) -> EnvironmentCapabilities:
-    return EnvironmentCapabilities(version=VERSION, seeded=True)
+    return EnvironmentCapabilities(version=VERSION, seeded=True, splits=True)
 
 
 def _build(settings: GymSettings, _: Mapping[str, Any], runtime: Runtime) -> Any:
-    from aegis.evaluation.cache import load_index
-    from aegis.evaluation.gym import ResearchGym
+    from aegis.evaluation.gym.cache import load_index
+    from aegis.evaluation.gym.environment import ResearchGym
 
     library = runtime.library or runtime.project / "data" / "library"
     corpus = Path(settings.corpus) if settings.corpus is not None else library

@@ -8,6 +8,8 @@ built object, whose own ``capabilities`` have it.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import field, frozen
 
 
@@ -113,12 +115,19 @@ class EnvironmentCapabilities:
         version: Version of its rules; results name it.
         seeded: Whether the same seed gives the same episode.
         text_slot: Whether it leaves slots to engines that write.
+        splits: Whether its settings have the key ``split`` (``practice``, ``validation``,
+            ``test``) and episodes of different splits have nothing in common. It is practised in
+            the first, judged in the second, and reported on the third.
+        measure: What its figures are: ``return``, or ``success`` (the share of episodes whose
+            goal was reached).
         unverified: As above.
     """
 
     version: str = "1"
     seeded: bool = True
     text_slot: bool = False
+    splits: bool = False
+    measure: Literal["return", "success"] = "return"
     unverified: tuple[str, ...] = ()
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aegis.contracts.capabilities import Capabilities
+    from aegis.contracts.experience import Experience
     from aegis.errors import Problem
 
 Kind = Literal["engine", "tokenizer", "trainer", "tool", "environment"]
@@ -93,6 +94,13 @@ class Component:
         check: Further rules of this component: called with the configuration and the parts'
             capabilities, returns what is wrong. This is how a later component adds a rule to the
             contract check without a change of the host.
+        task: For environments: the settings, all of them strings, that stand behind the name of a
+            task: ``("level", "track")`` makes ``babyai:GoToLocal:marked`` a task. Experience and
+            results bear this name.
+        variants: For environments: makes further demonstrations out of one that are as good as it
+            by a symmetry of the environment (mirrored, its colours renamed), for trainings that
+            ask for them (``[learning].variants``). Called with a recorded step, how many, and a
+            seed; returns as many steps at most.
     """
 
     kind: Kind = field(validator=_kind)
@@ -105,6 +113,8 @@ class Component:
     requires: frozenset[str] = frozenset()
     describe: Callable[[Any], Capabilities] | None = None
     check: Callable[[Any, Mapping[str, Capabilities]], Iterable[Problem]] | None = None
+    task: tuple[str, ...] = ()
+    variants: Callable[[Experience, int, int], Iterable[Experience]] | None = None
 
 
 def setting(

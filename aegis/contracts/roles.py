@@ -250,7 +250,18 @@ class Tool(Protocol):
 
 
 class Environment(Protocol):
-    """Where candidates come from and decisions are carried out."""
+    """Where candidates come from and decisions are carried out.
+
+    An environment may have one more method, `experts`, for policies that look behind its views:
+
+        def experts(self) -> Mapping[str, Sequence[Engine]]:
+            return {"bot": [Bot(self)]}
+
+    Each decides in this very environment, at its current step. They stand beside the figures of
+    other policies, and one of them may be the teacher of demonstrations
+    (``aegis data collect --teacher bot``). Where a name has several engines, each plays every
+    episode and the best return counts: what could be reached at least.
+    """
 
     def reset(self, seed: int) -> View:
         """Begin an episode and return its first view."""

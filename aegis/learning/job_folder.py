@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import frozen
 
 from aegis.errors import InputError, Problem, StoreError
-from aegis.learning.job import read_json, write_json
+from aegis.jobs.job_file import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.errors import InputError, Problem, TrainingError
-from aegis.learning.child_job import carry_out, runtime_from
+from aegis.jobs.child_job import carry_out, runtime_from
 from aegis.learning.job import JudgingJob
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aegis.contracts.component import Runtime
     from aegis.contracts.roles import Engine, Environment
     from aegis.host.manager import Host
-    from aegis.learning.child_job import Link
+    from aegis.jobs.child_job import Link
     from aegis.learning.judging import Rows
 
 SIDES: Final = ("incumbent", "candidate")

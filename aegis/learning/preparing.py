@@ -16,15 +16,16 @@ from aegis.contracts.component import Runtime
 from aegis.errors import ConfigError, InputError, Problem
 from aegis.host.composition import PHASES, Chosen
 from aegis.host.seat import plugins_of, runtime_of, seat_of
-from aegis.learning.job import JudgingJob, Play, TrainingJob, Workplace
+from aegis.jobs.job_file import Workplace
+from aegis.learning.job import JudgingJob, Play, TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from aegis.contracts.experience import Experience
     from aegis.host.composition import Composition
+    from aegis.jobs.limits import Limits
     from aegis.learning.job_folder import JobFolder
-    from aegis.learning.limits import Limits
     from aegis.learning.selecting import Selected
     from aegis.project import Project
 

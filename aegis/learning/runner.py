@@ -22,24 +22,24 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from attrs import evolve
 
 from aegis.errors import AegisError, Problem, StoreError, TrainingError
+from aegis.jobs.job_file import write_job
+from aegis.jobs.limits import Limits
+from aegis.jobs.supervision import POLL, Supervised
 from aegis.learning.curve import Curve
-from aegis.learning.job import write_job
 from aegis.learning.job_folder import Jobs
-from aegis.learning.limits import Limits
 from aegis.learning.outcome import Outcome
 from aegis.learning.preparing import Plan
 from aegis.learning.progress import Listener, Pace, Progress
 from aegis.learning.storing import store
-from aegis.learning.supervision import POLL, Supervised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from aegis.jobs.supervision import Ending
     from aegis.learning.job_folder import JobFolder
     from aegis.learning.outcome import Status
     from aegis.learning.progress import Stage
-    from aegis.learning.supervision import Ending
     from aegis.project import Project
     from aegis.store.lock import RunLock
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.errors import ContractError, Problem, TrainingError
-from aegis.learning.child_job import carry_out, peak_rss_mb, runtime_from
+from aegis.jobs.child_job import carry_out, peak_rss_mb, runtime_from
 from aegis.learning.job import TrainingJob
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aegis.contracts.roles import Engine, Trainer, TrainingContext
     from aegis.host.composition import Chosen
-    from aegis.learning.child_job import Link
+    from aegis.jobs.child_job import Link
 
 STOPPED_BECAUSE: Final = ("finished", "early", "deadline", "interrupted", "diverged")
 

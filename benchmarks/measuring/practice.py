@@ -6,9 +6,9 @@ import itertools
 import random
 from typing import TYPE_CHECKING
 
-from aegis.evaluation.corpus import read_corpus
-from aegis.evaluation.gym import ResearchGym
-from aegis.evaluation.index import build_index
+from aegis.evaluation.gym.corpus import read_corpus
+from aegis.evaluation.gym.environment import ResearchGym
+from aegis.evaluation.gym.index import build_index
 from aegis.resources import library
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from aegis.contracts.action import Action
 from aegis.contracts.component import Runtime
 from aegis.contracts.view import Seen, View
 from aegis.errors import InputError
-from aegis.evaluation.corpus import read_corpus
-from aegis.evaluation.gym import ResearchGym
-from aegis.evaluation.index import build_index
+from aegis.evaluation.gym.corpus import read_corpus
+from aegis.evaluation.gym.environment import ResearchGym
+from aegis.evaluation.gym.index import build_index
+from aegis.evaluation.gym.oracle import Oracle
 from aegis.evaluation.intervals import normalised, paired_difference
-from aegis.evaluation.oracle import Oracle
 from aegis.evaluation.rollout import rollout
 
 if TYPE_CHECKING:

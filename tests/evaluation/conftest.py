@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aegis.evaluation.corpus import Corpus, read_corpus
-from aegis.evaluation.index import GymIndex, build_index
+from aegis.evaluation.gym.corpus import Corpus, read_corpus
+from aegis.evaluation.gym.index import GymIndex, build_index
 
 if TYPE_CHECKING:
     from pathlib import Path

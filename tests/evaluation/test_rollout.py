@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from aegis.builtin._engines.uniform import RandomEngine
-from aegis.evaluation.gym import ResearchGym
-from aegis.evaluation.oracle import Oracle, best_in_candidates
+from aegis.evaluation.gym.environment import ResearchGym
+from aegis.evaluation.gym.oracle import Oracle, best_in_candidates
 from aegis.evaluation.rollout import rollout
 from aegis.exploration import Exploration
 
 if TYPE_CHECKING:
-    from aegis.evaluation.index import GymIndex
+    from aegis.evaluation.gym.index import GymIndex
 
 
 class First:

@@ -12,8 +12,8 @@ from aegis.contracts.action import Action
 from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
 from aegis.contracts.view import Recent, Seen, View
-from aegis.evaluation.cache import load_index
-from aegis.evaluation.gym import ResearchGym
+from aegis.evaluation.gym.cache import load_index
+from aegis.evaluation.gym.environment import ResearchGym
 from aegis.exploration import Exploration, sample, step_rng
 from aegis.store.ledger import Ledger
 

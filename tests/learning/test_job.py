@@ -5,15 +5,8 @@ import json
 import pytest
 
 from aegis.errors import InputError
-from aegis.learning.job import (
-    JudgingJob,
-    Play,
-    TrainingJob,
-    Workplace,
-    parse_job,
-    read_json,
-    write_job,
-)
+from aegis.jobs.job_file import Workplace, parse_job, read_json, write_job
+from aegis.learning.job import JudgingJob, Play, TrainingJob
 
 SEAT = {"kind": "engine", "name": "gpt2", "config": {"model": "mini"}, "parts": {}}
 

@@ -17,9 +17,9 @@ import pytest
 from aegis.checkpoints.folder import Checkpoints
 from aegis.checkpoints.promoting import Promotions
 from aegis.errors import AegisError, ConfigError, ContractError, InputError, StoreError
+from aegis.jobs.limits import Limits
 from aegis.learning.exchange import export_jsonl
 from aegis.learning.job_folder import Jobs
-from aegis.learning.limits import Limits
 from aegis.learning.progress import Listener
 from aegis.learning.runner import Training, train
 from aegis.project import load
@@ -490,7 +490,7 @@ train(project, judge=False)
 def test_a_successor_waits_for_a_child_without_a_parent_that_hears_nothing(project, trainable):
     program = f"""
 from pathlib import Path
-from aegis.learning.limits import Limits
+from aegis.jobs.limits import Limits
 from aegis.learning.runner import Training
 from aegis.project import load
 sets = ["trainer.tally.pause=0.01", "trainer.tally.fault=deaf", "trainer.tally.epochs=1000"]

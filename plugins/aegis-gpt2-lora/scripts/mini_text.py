@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve, frozen
 
 from aegis.contracts.action import Action
-from aegis.evaluation.corpus import read_corpus
-from aegis.evaluation.gym import ResearchGym, split_of
-from aegis.evaluation.index import build_index
+from aegis.evaluation.gym.corpus import read_corpus
+from aegis.evaluation.gym.environment import ResearchGym, split_of
+from aegis.evaluation.gym.index import build_index
 from aegis_gpt2_lora.encoding import MARKER
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve, frozen
 
 from aegis.agent.assembly import open_agent
-from aegis.evaluation.gym import split_of
+from aegis.evaluation.gym.environment import split_of
 from aegis_hrm.tokenizer import open_tokenizer
 from aegis_hrm.tokenizer_gathering import NOTES_TIMES, Gathered
 from aegis_hrm.tokenizer_making import write

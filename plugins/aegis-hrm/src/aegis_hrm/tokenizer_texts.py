@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aegis.contracts.action import Action
     from aegis.contracts.roles import Engine
     from aegis.contracts.view import View
-    from aegis.evaluation.corpus import Corpus
+    from aegis.evaluation.gym.corpus import Corpus
 
 
 class Choice(NamedTuple):
@@ -41,8 +41,8 @@ def notes(library: Path) -> Corpus:
     Raises:
         InputError: If it has none, or some cannot be read.
     """
-    from aegis.evaluation.corpus import Corpus, read_corpus
-    from aegis.evaluation.gym import split_of
+    from aegis.evaluation.gym.corpus import Corpus, read_corpus
+    from aegis.evaluation.gym.environment import split_of
 
     corpus = read_corpus(library)
     kept = tuple(text for text in corpus.documents if split_of(text.id) != "test")
@@ -57,8 +57,8 @@ def practice(corpus: Corpus, seeds: range) -> Iterator[Choice]:
     """
     import numpy as np
 
-    from aegis.evaluation.gym import ResearchGym
-    from aegis.evaluation.index import build_index
+    from aegis.evaluation.gym.environment import ResearchGym
+    from aegis.evaluation.gym.index import build_index
     from aegis.exploration import sample, step_rng
 
     gym = ResearchGym(build_index(corpus), split="practice")

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from aegis.contracts.action import Action
 from aegis.contracts.view import View
 from aegis.errors import InputError
-from aegis.evaluation.corpus import Corpus, Text
-from aegis.evaluation.gym import SPLITS, ResearchGym, failure_of, split_of, topics_of
-from aegis.evaluation.index import GymIndex, build_index
-from aegis.evaluation.postings import Postings
-from aegis.evaluation.relevance import Relevance
+from aegis.evaluation.gym.corpus import Corpus, Text
+from aegis.evaluation.gym.environment import SPLITS, ResearchGym, failure_of, split_of, topics_of
+from aegis.evaluation.gym.index import GymIndex, build_index
+from aegis.evaluation.gym.postings import Postings
+from aegis.evaluation.gym.relevance import Relevance
 
 if TYPE_CHECKING:
     import random

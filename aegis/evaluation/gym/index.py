@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from attrs import frozen
 
-from aegis.evaluation.postings import Postings
-from aegis.evaluation.relevance import Relevance, build_relevance
-from aegis.evaluation.search import SearchIndex, build_search
-from aegis.evaluation.tokens import Tokens
+from aegis.evaluation.gym.postings import Postings
+from aegis.evaluation.gym.relevance import Relevance, build_relevance
+from aegis.evaluation.gym.search import SearchIndex, build_search
+from aegis.evaluation.gym.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-    from aegis.evaluation.corpus import Corpus
+    from aegis.evaluation.gym.corpus import Corpus
 
 FORMAT: Final = 2
 """Version of what `GymIndex.arrays` holds; a cache of another version is built anew."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aegis.errors import InputError
-from aegis.evaluation.corpus import corpus_digest, parse_note, read_corpus
+from aegis.evaluation.gym.corpus import corpus_digest, parse_note, read_corpus
 
 if TYPE_CHECKING:
     from pathlib import Path

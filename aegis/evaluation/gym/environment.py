@@ -18,8 +18,8 @@ from attrs import define, field, frozen
 from aegis.contracts.capabilities import EnvironmentCapabilities
 from aegis.contracts.outcome import Outcome, StepResult
 from aegis.errors import InputError
-from aegis.evaluation.desk import FINISH, NOTE, READ, SEARCH, Desk, call_of
-from aegis.evaluation.version import VERSION
+from aegis.evaluation.gym.desk import FINISH, NOTE, READ, SEARCH, Desk, call_of
+from aegis.evaluation.gym.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from aegis.contracts.action import Action
     from aegis.contracts.outcome import Status
+    from aegis.contracts.roles import Engine
     from aegis.contracts.view import View
-    from aegis.evaluation.index import GymIndex
-    from aegis.evaluation.relevance import Relevance
+    from aegis.evaluation.gym.index import GymIndex
+    from aegis.evaluation.gym.relevance import Relevance
 
 STEPS: Final = 40
 FAILURES: Final = 0.10
@@ -130,7 +131,7 @@ class ResearchGym:
     _episode: Episode | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self.capabilities = EnvironmentCapabilities(version=VERSION, seeded=True)
+        self.capabilities = EnvironmentCapabilities(version=VERSION, seeded=True, splits=True)
         self.k = self.k or relevant_by_default(len(self.index.ids))
         self._scratch = np.zeros(len(self.index.search.terms))
         self.topics = topics_of(self.index, self.split)
@@ -184,6 +185,12 @@ class ResearchGym:
         if self._episode is None:
             raise InputError.of("gym-not-reset", "no episode was begun", fix="call reset(seed)")
         return self._episode
+
+    def experts(self) -> dict[str, Sequence[Engine]]:
+        """Return the oracle, and the oracles whose best return shows what the candidates allow."""
+        from aegis.evaluation.gym.oracle import Oracle, noisy_oracles
+
+        return {"oracle": [Oracle(self)], "best-in-candidates": noisy_oracles(self)}
 
     def _failure(self, action: Action) -> Status | None:
         if action.tool == FINISH:

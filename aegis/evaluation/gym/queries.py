@@ -8,13 +8,13 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from aegis.evaluation.words import names_subject, stem, words
+from aegis.evaluation.gym.words import names_subject, stem, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from aegis.evaluation.goal import Goal
-    from aegis.evaluation.search import SearchIndex
+    from aegis.evaluation.gym.goal import Goal
+    from aegis.evaluation.gym.search import SearchIndex
 
 
 class Query(NamedTuple):

@@ -19,8 +19,8 @@ from attrs import define, field
 
 from aegis.contracts.capabilities import EngineCapabilities
 from aegis.errors import InputError
-from aegis.evaluation.desk import FINISH, NOTE, READ, SEARCH
-from aegis.evaluation.gym import CITED, STEP
+from aegis.evaluation.gym.desk import FINISH, NOTE, READ, SEARCH
+from aegis.evaluation.gym.environment import CITED, STEP
 from aegis.evaluation.rollout import rollout
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aegis.contracts.action import Action
     from aegis.contracts.roles import Scores
     from aegis.contracts.view import View
-    from aegis.evaluation.gym import ResearchGym
+    from aegis.evaluation.gym.environment import ResearchGym
 
 DEPTH: Final = 4
 _ALWAYS: Final = 1000.0
@@ -118,15 +118,24 @@ class Oracle:
         """Hold nothing."""
 
 
+def noisy_oracles(gym: ResearchGym, *, tries: int = 8, noise: float = 1.0) -> list[Oracle]:
+    """Return the greedy oracle and `tries` whose estimates of searches carry noise.
+
+    The largest of their returns is a lower bound of the ceiling that the candidates set, and never
+    below the oracle.
+
+    Args:
+        gym: The gym.
+        tries: How many beside the exact one.
+        noise: Standard deviation of their noise, in documents.
+    """
+    return [Oracle(gym), *(Oracle(gym, noise, seed) for seed in range(tries))]
+
+
 def best_in_candidates(
     gym: ResearchGym, seeds: Sequence[int], *, tries: int = 8, noise: float = 1.0
 ) -> list[float]:
-    """Return for each seed the best return that was found among the candidates.
-
-    The largest of the greedy oracle's return and those of `tries` oracles whose estimates of
-    searches carry `noise` (documents, standard deviation): a lower bound of the ceiling that the
-    candidates set, and never below the oracle.
-    """
-    oracles = [Oracle(gym), *(Oracle(gym, noise, seed) for seed in range(tries))]
+    """Return for each seed the best return of `noisy_oracles`."""
+    oracles = noisy_oracles(gym, tries=tries, noise=noise)
     played = [rollout(gym, oracle, seeds, greedy=True) for oracle in oracles]
     return [max(episode.total for episode in same) for same in zip(*played, strict=True)]

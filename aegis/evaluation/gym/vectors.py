@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aegis.evaluation.postings import Postings
+from aegis.evaluation.gym.postings import Postings
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from attrs import field, frozen
 
-from aegis.evaluation.postings import Postings, counted
-from aegis.evaluation.ranking import best
-from aegis.evaluation.vectors import unit_tf_idf
-from aegis.evaluation.words import names_subject, stem, words
+from aegis.evaluation.gym.postings import Postings, counted
+from aegis.evaluation.gym.ranking import best
+from aegis.evaluation.gym.vectors import unit_tf_idf
+from aegis.evaluation.gym.words import names_subject, stem, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from aegis.evaluation.corpus import Text
-    from aegis.evaluation.tokens import Tokens
+    from aegis.evaluation.gym.corpus import Text
+    from aegis.evaluation.gym.tokens import Tokens
 
     Ints = npt.NDArray[np.int32]
     Floats = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.evaluation.postings import Postings, counted
+from aegis.evaluation.gym.postings import Postings, counted
 
 ENTRIES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), max_size=60)
 

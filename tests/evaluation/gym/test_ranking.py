@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.evaluation.ranking import best
+from aegis.evaluation.gym.ranking import best
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=400), st.integers(1, 12))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis.evaluation.words import names_subject, stem, words
+from aegis.evaluation.gym.words import names_subject, stem, words
 
 
 def test_words_are_runs_of_letters_and_digits_in_lower_case():

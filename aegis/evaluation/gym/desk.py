@@ -30,8 +30,8 @@ from attrs import define, field
 
 from aegis.contracts.action import Action
 from aegis.contracts.view import Recent, Seen, View
-from aegis.evaluation.goal import TWENTIETHS, Found, Goal, bucket
-from aegis.evaluation.queries import Query, proposals, title_query
+from aegis.evaluation.gym.goal import TWENTIETHS, Found, Goal, bucket
+from aegis.evaluation.gym.queries import Query, proposals, title_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from aegis.evaluation.search import SearchIndex
+    from aegis.evaluation.gym.search import SearchIndex
 
     Floats = npt.NDArray[np.float64]
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aegis.evaluation import cache
-from aegis.evaluation.cache import load_index
+from aegis.evaluation.gym import cache
+from aegis.evaluation.gym.cache import load_index
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aegis.evaluation.index import GymIndex
+    from aegis.evaluation.gym.index import GymIndex
 
 
 @pytest.fixture

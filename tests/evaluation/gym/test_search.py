@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from aegis.evaluation.corpus import Corpus, Text
-from aegis.evaluation.index import GymIndex, build_index
-from aegis.evaluation.words import stem, words
+from aegis.evaluation.gym.corpus import Corpus, Text
+from aegis.evaluation.gym.index import GymIndex, build_index
+from aegis.evaluation.gym.words import stem, words
 
 
 def plain_bm25(documents: tuple[Text, ...], query: str) -> dict[int, float]:

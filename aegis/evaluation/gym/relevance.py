@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from attrs import frozen
 
-from aegis.evaluation.postings import Postings, counted
-from aegis.evaluation.ranking import best
-from aegis.evaluation.vectors import unit_tf_idf
+from aegis.evaluation.gym.postings import Postings, counted
+from aegis.evaluation.gym.ranking import best
+from aegis.evaluation.gym.vectors import unit_tf_idf
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from aegis.evaluation.tokens import Tokens
+    from aegis.evaluation.gym.tokens import Tokens
 
     Floats = npt.NDArray[np.float64]
 

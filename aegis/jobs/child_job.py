@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 from aegis.errors import AegisError, PluginError, Problem, TrainingError
 from aegis.host.child import answer, end_group, private_pipes
-from aegis.learning.job import parse_job, read_json
+from aegis.jobs.job_file import parse_job, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aegis.contracts.component import Runtime
-    from aegis.learning.job import Workplace
+    from aegis.jobs.job_file import Workplace
 
 J = TypeVar("J")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from attrs import frozen
 
-from aegis.evaluation.search import MIN_DF
-from aegis.evaluation.words import names_subject, stem, words
+from aegis.evaluation.gym.search import MIN_DF
+from aegis.evaluation.gym.words import names_subject, stem, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from aegis.contracts.view import Seen
-    from aegis.evaluation.search import SearchIndex
+    from aegis.evaluation.gym.search import SearchIndex
 
     Ints = npt.NDArray[np.int32]
     Floats = npt.NDArray[np.float64]

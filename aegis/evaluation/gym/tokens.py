@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from attrs import frozen
 
-from aegis.evaluation.words import words
+from aegis.evaluation.gym.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from aegis.evaluation.corpus import Text
+    from aegis.evaluation.gym.corpus import Text
 
     Ints = npt.NDArray[np.int32]
 

@@ -13,12 +13,12 @@ from attrs import frozen
 import aegis.errors
 from aegis.errors import AegisError, Problem, TrainingError
 from aegis.host.process import Gone, Process
-from aegis.learning.limits import session_rss_mb
+from aegis.jobs.limits import session_rss_mb
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aegis.learning.limits import Limits
+    from aegis.jobs.limits import Limits
 
 POLL: Final = 0.2
 """Seconds between two looks at the limits."""
@@ -56,6 +56,9 @@ class Supervised:
         project: Folder that it runs in.
         limits: What it may take.
         what: What it does, for messages: ``the training``.
+        code: What the codes of its errors begin with.
+        error: The error that a failure is where the child named none.
+        memory_fix: What to do where it takes too much memory.
         yielding: Whether it shares the machine with an agent that decides. Its threads then sleep
             while they wait, which costs it time of its own and the agent none.
     """
@@ -68,10 +71,14 @@ class Supervised:
         limits: Limits,
         what: str,
         *,
+        code: str = "training",
+        error: type[AegisError] = TrainingError,
+        memory_fix: str = "raise [learning].memory_mb, or train with less at a time",
         yielding: bool = False,
     ) -> None:
         command = [sys.executable, "-P", "-m", module, str(job_file)]
         self._limits, self._what = limits, what
+        self._code, self._error, self._memory_fix = code, error, memory_fix
         environment = {"OMP_WAIT_POLICY": "PASSIVE"} if yielding else {}
         self._process = Process(command, str(project), _LINE_LIMIT, environment)
         self._began = self._heard = time.monotonic()
@@ -141,12 +148,13 @@ class Supervised:
             case {"finished": dict(answer)}:
                 self._end(answer=answer)
             case {"failed": {"error": str(kind), "problems": list(problems)}}:
-                self._end(error=_error(kind, problems))
+                self._end(error=self._described(kind, problems))
             case dict():
                 messages.append(message)
                 return False
             case _:
-                self._end(error=_broken_protocol(self._what))
+                said = f"{self._what} did not keep to the protocol"
+                self._end(error=self._error(Problem(f"{self._code}-protocol", said)))
         return True
 
     def _look(self) -> None:
@@ -160,20 +168,27 @@ class Supervised:
             used = f"it used {self.rss_mb:.0f} MiB of memory"
             self._died(
                 f"{self._what} was ended: {used}, more than {limits.memory_mb:.0f}",
-                code="training-memory",
-                fix="raise [learning].memory_mb, or train with less at a time",
+                code="memory",
+                fix=self._memory_fix,
             )
         elif self._kill_at is not None and now >= self._kill_at:
             self._died(
                 f"{self._what} did not stop within {limits.grace:g} s of being asked"
                 f" ({_ASKED[self.asked or 'interrupted']})",
-                code="training-stuck",
+                code="stuck",
             )
         elif now - self._began >= limits.seconds + _PATIENCE:
             self.stop("deadline")
 
-    def _died(self, message: str, *, code: str = "training-died", fix: str = "") -> None:
-        self._end(error=TrainingError(Problem(code, message, fix=fix)), died=True)
+    def _died(self, message: str, *, code: str = "died", fix: str = "") -> None:
+        problem = Problem(f"{self._code}-{code}", message, fix=fix)
+        self._end(error=self._error(problem), died=True)
+
+    def _described(self, kind: str, problems: list[Any]) -> AegisError:
+        """Return the error that the child described; the usual one where its type is unknown."""
+        found = [Problem(*(str(part) for part in problem)) for problem in problems]
+        known = getattr(aegis.errors, kind, self._error)
+        return known(found) if issubclass(known, AegisError) else self._error(found)
 
     def _end(
         self,
@@ -189,14 +204,3 @@ class Supervised:
 
 
 _ASKED: Final = {"interrupted": "by a person", "deadline": "its time was over"}
-
-
-def _error(kind: str, problems: list[Any]) -> AegisError:
-    """Return the error that a child described; a `TrainingError` where its type is unknown."""
-    found = [Problem(*(str(part) for part in problem)) for problem in problems]
-    known = getattr(aegis.errors, kind, TrainingError)
-    return known(found) if issubclass(known, AegisError) else TrainingError(found)
-
-
-def _broken_protocol(what: str) -> TrainingError:
-    return TrainingError(Problem("training-protocol", f"{what} did not keep to the protocol"))

@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from aegis.evaluation.corpus import corpus_digest, read_corpus
-from aegis.evaluation.index import FORMAT, GymIndex, build_index
+from aegis.evaluation.gym.corpus import corpus_digest, read_corpus
+from aegis.evaluation.gym.index import FORMAT, GymIndex, build_index
 
 _DAMAGED: Final = (
     OSError,  # absent, too
@@ -34,7 +34,7 @@ def load_index(path: Path, cache: Path | None = None) -> GymIndex:
     """Return the index of the corpus at `path`.
 
     Args:
-        path: A folder of notes or a file of rows (`aegis.evaluation.corpus`).
+        path: A folder of notes or a file of rows (`aegis.evaluation.gym.corpus`).
         cache: Folder where the built index is kept, named by the corpus' digest and the format's
             version; None keeps nothing. A damaged file there is built again.
 

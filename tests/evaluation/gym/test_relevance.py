@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from aegis.evaluation.corpus import Corpus, Text
-from aegis.evaluation.index import GymIndex, build_index
+from aegis.evaluation.gym.corpus import Corpus, Text
+from aegis.evaluation.gym.index import GymIndex, build_index
 
 
 def plain_vectors(documents: tuple[Text, ...]) -> list[dict[str, float]]:
