@@ -45,8 +45,13 @@ class GymSettings:
     steps: int = setting(40, ge=1, le=10_000, help="Steps of an episode at most.")
 
 
-def _describe(_: GymSettings) -> EnvironmentCapabilities:
-    return EnvironmentCapabilities(version=VERSION, seeded=True, splits=True)
+def _describe(settings: GymSettings) -> EnvironmentCapabilities:
+    if settings.corpus is None:
+        return EnvironmentCapabilities(version=VERSION, splits=True, library=True)
+    from aegis.evaluation.gym.corpus import corpus_digest
+
+    content = corpus_digest(Path(settings.corpus))
+    return EnvironmentCapabilities(version=VERSION, splits=True, content=content)
 
 
 def _build(settings: GymSettings, _: Mapping[str, Any], runtime: Runtime) -> Any:

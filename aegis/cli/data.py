@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -153,6 +153,55 @@ def _export(file: Path, origin: Origin | None) -> None:
         count = export_jsonl(ledger, file, origin=origin, progress=report)
         answer = counted(ledger, origin=origin).to_json() | {"path": str(file)}
     call.answer(answer, lambda: click.echo(f"wrote {count} to {file}"))
+
+
+@_data.command(
+    "collect",
+    help="Play episodes of a task and record them: of a teacher, to imitate, or of a profile, as "
+    "its own practice. What was stopped goes on; the same command gives the same experience.",
+)
+@click.option("--task", required=True, metavar="T", help="What is played: babyai:GoToLocal, ...")
+@click.option(
+    "--teacher",
+    metavar="NAME",
+    help="Who shows how: an expert of the environment (babyai: bot; research-gym: oracle), or a "
+    "profile.",
+)
+@click.option("--profile", metavar="P", help="Whose own practice it is, exploration included.")
+@click.option(
+    "--episodes", type=click.IntRange(min=1), default=1000, show_default=True, metavar="N"
+)
+@click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, metavar="SEED")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a file of Aegis JSONL instead of the ledger.",
+)
+@click.option("--jobs", type=click.IntRange(min=1, max=256), metavar="N", help="Processes.")
+def _collect(  # noqa: PLR0917 - click passes options by name
+    task: str,
+    teacher: str | None,
+    profile: str | None,
+    episodes: int,
+    first: int,
+    out: Path | None,
+    jobs: int | None,
+) -> None:
+    from aegis.cli.collecting import collected, sentence, teacher_of
+    from aegis.cli.contesting import task_in, with_task
+
+    if (teacher is None) == (profile is None):
+        raise click.UsageError("say either --teacher NAME or --profile P")
+    call = invocation()
+    with_task(call, task)
+    project = call.project()
+    place = task_in(project, task, "practice")
+    who = teacher_of(call, project, place, teacher or "", profile)
+    seeds = range(first, first + episodes)
+    origin: Literal["practice", "teacher"] = "practice" if profile else "teacher"
+    found = collected(call, project, place, who, seeds, origin=origin, jobs=jobs, out=out)
+    call.answer(found, lambda: click.echo(sentence(found)))
 
 
 command = shared_options(_data)

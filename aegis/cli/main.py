@@ -27,6 +27,8 @@ VERBS: Final = {
     "tell": "Tell the agent a fact, or give it a goal.",
     "log": "Show what was decided, among what, and how it went.",
     "train": "Train new weights and compare them with the old ones.",
+    "eval": "Measure a profile in a task.",
+    "compare": "Measure several profiles on the same episodes, paired.",
     "checkpoints": "List, show and compare trained weights; choose which decide.",
     "data": "Count, import and export experience.",
     "plugins": "List, enable and disable plugins.",

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     help="Learn from this file instead of the ledger.",
 )
 @click.option(
+    "--task",
+    metavar="T",
+    help="Learn from experience of this task only (babyai:GoToLocal), and play it to judge.",
+)
+@click.option(
     "--phase",
     type=click.Choice(["imitate", "reinforce"]),
     help="Which of the profile's trainers; by default the first that it has.",
@@ -42,11 +47,16 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Begin anew even where a training was cut off.")
 @click.option("--no-judge", is_flag=True, help="Do not compare old and new.")
 def _train(profile: str | None, epochs: int | None, no_judge: bool, **options: Any) -> int:
+    from aegis.cli.contesting import task_in, with_task
     from aegis.cli.training_display import display, report
     from aegis.learning.runner import Training
 
     call = invocation()
+    if options["task"] is not None:
+        with_task(call, options["task"])
     project = _project(call, profile, options["phase"], epochs)
+    if options["task"] is not None:
+        options["task"] = task_in(project, options["task"], "validation")
     screen = display(call)
     options |= {"judge": not no_judge, "listener": screen.listener}
     with (

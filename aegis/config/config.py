@@ -67,6 +67,11 @@ class Config:
         """The profile in use."""
         return self.settings.profile
 
+    @property
+    def profile_names(self) -> list[str]:
+        """The profiles that there are: the builtin ones, then the file's."""
+        return [*BUILTIN_PROFILES, *self.settings.profiles]
+
     def profile(self, name: str | None = None) -> ProfileSettings:
         """Return a profile, by default the one in use.
 
@@ -76,7 +81,7 @@ class Config:
         name = self.profile_name if name is None else name
         profile = BUILTIN_PROFILES.get(name) or self.settings.profiles.get(name)
         if profile is None:
-            known = [*BUILTIN_PROFILES, *self.settings.profiles]
+            known = self.profile_names
             message = f'no profile "{name}"{did_you_mean(name, known)}'
             where = self.source.where("profiles")
             fix = f"one of {', '.join(known)}"

@@ -169,6 +169,13 @@ class LearningSettings:
         le=1,
         help="Largest share of the examples that an origin may have where there are several.",
     )
+    variants: int = setting(
+        0,
+        ge=0,
+        le=1000,
+        help="Further demonstrations made of each step by symmetries of its environment, where it "
+        "knows any (babyai: mirrored, colours and objects renamed).",
+    )
     minutes: float = setting(
         120.0, gt=0, le=100_000, help="Minutes that one training job may take, by the clock."
     )

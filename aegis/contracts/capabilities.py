@@ -120,6 +120,9 @@ class EnvironmentCapabilities:
             the first, judged in the second, and reported on the third.
         measure: What its figures are: ``return``, or ``success`` (the share of episodes whose
             goal was reached).
+        content: Digest of the files that it plays over; empty where there are none. Figures of
+            different contents are never put together.
+        library: Whether it plays over the agent's library, whose files then are its content.
         unverified: As above.
     """
 
@@ -128,6 +131,8 @@ class EnvironmentCapabilities:
     text_slot: bool = False
     splits: bool = False
     measure: Literal["return", "success"] = "return"
+    content: str = ""
+    library: bool = False
     unverified: tuple[str, ...] = ()
 
 

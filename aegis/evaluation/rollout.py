@@ -10,13 +10,41 @@ from attrs import field, frozen
 from aegis.exploration import sample, step_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from aegis.contracts.roles import Engine, Environment
+    from aegis.contracts.action import Action
+    from aegis.contracts.outcome import StepResult
+    from aegis.contracts.roles import Engine, Environment, Scores, Written
+    from aegis.contracts.view import View
     from aegis.exploration import Exploration
 
 LONGEST: Final = 10_000
 """Steps after which an episode that does not end is an error of its environment."""
+
+
+@frozen(eq=False)
+class Played:
+    """One step of an episode.
+
+    Attributes:
+        view: What the engine was shown.
+        candidates: What could be chosen.
+        scores: The engine's log-probabilities, (n,).
+        behaviour: What was sampled from, (n,).
+        chosen: Index of the candidate taken.
+        action: What was carried out: that candidate, its slot filled.
+        written: The text in the slot, or None.
+        result: What came of it.
+    """
+
+    view: View
+    candidates: Sequence[Action]
+    scores: Scores
+    behaviour: Scores
+    chosen: int
+    action: Action
+    written: Written | None
+    result: StepResult
 
 
 @frozen
@@ -36,6 +64,18 @@ class EpisodeResult:
     statuses: tuple[str, ...]
     completed: bool
     facts: Mapping[str, Any] = field(factory=dict)
+
+    @classmethod
+    def of(cls, seed: int, steps: Iterable[Played]) -> EpisodeResult:
+        """Return the result of an episode's steps."""
+        results = [step.result for step in steps]
+        return cls(
+            seed,
+            tuple(result.reward for result in results),
+            tuple(result.outcome.status for result in results),
+            results[-1].goal_completed,
+            dict(results[-1].info),
+        )
 
     @property
     def total(self) -> float:
@@ -61,44 +101,49 @@ def rollout(
     exploration: Exploration | None = None,
     greedy: bool = False,
 ) -> list[EpisodeResult]:
-    """Return one episode for each seed.
-
-    Args:
-        environment: Where to play; left at the end of the last episode.
-        engine: What decides.
-        seeds: Seeds of the episodes; the sampling derives from them too.
-        exploration: How the behaviour departs from the engine; None for not at all.
-        greedy: Take the most probable candidate (the first of equals) instead of sampling.
-    """
-    return [_episode(environment, engine, seed, exploration, greedy=greedy) for seed in seeds]
+    """Return one episode for each seed; the arguments are those of `play`."""
+    return [
+        EpisodeResult.of(
+            seed, play(environment, engine, seed, exploration=exploration, greedy=greedy)
+        )
+        for seed in seeds
+    ]
 
 
-def _episode(
+def play(
     environment: Environment,
     engine: Engine,
     seed: int,
-    exploration: Exploration | None,
     *,
-    greedy: bool,
-) -> EpisodeResult:
+    exploration: Exploration | None = None,
+    greedy: bool = False,
+) -> Iterator[Played]:
+    """Yield the steps of one episode.
+
+    Args:
+        environment: Where to play; left at the end of the episode.
+        engine: What decides.
+        seed: Seed of the episode; the sampling derives from it too.
+        exploration: How the behaviour departs from the engine; None for not at all.
+        greedy: Take the most probable candidate (the first of equals) instead of sampling.
+
+    Raises:
+        RuntimeError: If the episode does not end within `LONGEST` steps.
+    """
     view = environment.reset(seed)
     rng = step_rng(seed, 0)
-    rewards: list[float] = []
-    statuses: list[str] = []
-    while len(rewards) < LONGEST:
+    for _ in range(LONGEST):
         candidates = environment.candidates(view)
         scores = engine.score(view, candidates)
         behaviour = scores if exploration is None else exploration.behaviour(scores)
-        action = candidates[int(np.argmax(behaviour)) if greedy else sample(behaviour, rng)]
+        chosen = int(np.argmax(behaviour)) if greedy else sample(behaviour, rng)
+        action, written = candidates[chosen], None
         if action.slot is not None:
-            action = action.filled(engine.write(view, action, action.slot).text)
+            written = engine.write(view, action, action.slot)
+            action = action.filled(written.text)
         result = environment.step(action)
-        view = result.view
-        rewards.append(result.reward)
-        statuses.append(result.outcome.status)
+        yield Played(view, candidates, scores, behaviour, chosen, action, written, result)
         if result.done:
-            facts = dict(result.info)
-            return EpisodeResult(
-                seed, tuple(rewards), tuple(statuses), result.goal_completed, facts
-            )
+            return
+        view = result.view
     raise RuntimeError(f"the episode of seed {seed} did not end within {LONGEST} steps")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,18 +11,20 @@ from attrs import evolve, frozen
 
 from aegis.config.keys import keys_of
 from aegis.contracts.capabilities import EngineCapabilities, TrainerCapabilities
-from aegis.contracts.component import Runtime
 from aegis.errors import ConfigError, InputError, Problem
 from aegis.host.composition import PHASES, Chosen
-from aegis.host.seat import plugins_of, runtime_of, seat_of
-from aegis.jobs.job_file import Workplace
+from aegis.host.seat import seat_of
+from aegis.jobs.workplace import workplace
 from aegis.learning.job import JudgingJob, Play, TrainingJob
+from aegis.learning.varying import varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from aegis.contracts.experience import Experience
+    from aegis.evaluation.task import Task
     from aegis.host.composition import Composition
+    from aegis.jobs.job_file import Workplace
     from aegis.jobs.limits import Limits
     from aegis.learning.job_folder import JobFolder
     from aegis.learning.selecting import Selected
@@ -83,6 +84,7 @@ class Plan:
         incumbent: Checkpoint that decides now, or None for the configured weights.
         workplace: What the child loads to train.
         fingerprint: Digest of what decides the result.
+        task: What is learned and played to judge; None for whatever was recorded.
     """
 
     project: Project
@@ -91,15 +93,23 @@ class Plan:
     incumbent: str | None
     workplace: Workplace
     fingerprint: str
+    task: Task | None = None
 
     @classmethod
-    def of(cls, project: Project, phase: str | None = None, data: Path | None = None) -> Plan:
+    def of(
+        cls,
+        project: Project,
+        phase: str | None = None,
+        data: Path | None = None,
+        task: Task | None = None,
+    ) -> Plan:
         """Choose, select and check everything.
 
         Args:
             project: The project, with the profile to train.
             phase: ``imitate`` or ``reinforce``; by default the first that has a trainer.
             data: File to take the experience from instead of the ledger.
+            task: Learn from experience of this task only, and play it to judge.
 
         Raises:
             ConfigError: If the profile has no trainer.
@@ -118,18 +128,24 @@ class Plan:
         folder = Checkpoints(project.run_folder).verified(incumbent) if incumbent else None
         settings = project.config.settings
         selected = select(
-            experience(project, data),
+            experience(project, data, None if task is None else task.name),
             settings.learning,
             needs_candidates=needs_candidates(composition, trainer),
         )
         selected.raise_problems()
+        count, seed = settings.learning.variants, settings.runtime.seed
+        if count:
+            selected = selected.with_variants(
+                varied(selected.train, project.host, count, seed), count
+            )
         return cls(
             project,
             trainer,
             selected,
             incumbent,
-            _workplace(project, (composition.engine, trainer), folder),
-            _fingerprint(composition, trainer, selected, incumbent, settings.runtime.seed),
+            workplace(project, (composition.engine, trainer), folder),
+            _fingerprint(composition, trainer, selected, incumbent, seed),
+            task,
         )
 
     @property
@@ -167,13 +183,13 @@ class Plan:
             limits: What the comparison may take.
         """
         settings = self.project.config.settings
-        stage = _stage(self.project)
+        stage = _stage(self.project, self.task)
         beside = [] if stage is None else list(_beside(self.project, stage))
         count = settings.learning.judge_episodes if episodes is None else episodes
         loaded = (self.engine, *beside) if stage is None else (self.engine, stage, *beside)
         place = self.workplace.runtime["checkpoint"]
         return JudgingJob(
-            workplace=_workplace(self.project, loaded, None if place is None else Path(place)),
+            workplace=workplace(self.project, loaded, None if place is None else Path(place)),
             engine=seat_of(self.engine),
             candidate=candidate,
             validation=folder.validation,
@@ -184,8 +200,15 @@ class Plan:
         )
 
 
-def experience(project: Project, data: Path | None) -> Iterator[Experience]:
+def experience(
+    project: Project, data: Path | None, environment: str | None = None
+) -> Iterator[Experience]:
     """Yield the experience of a file, or of the ledger, which a running agent may go on writing.
+
+    Args:
+        project: The project.
+        data: The file; None for the ledger.
+        environment: Only steps in this environment; None for all.
 
     Raises:
         InputError: ``no-run`` if there is no ledger, and what is wrong with the file.
@@ -193,7 +216,9 @@ def experience(project: Project, data: Path | None) -> Iterator[Experience]:
     if data is not None:
         from aegis.learning.experience_file import from_file
 
-        yield from from_file(data, project.config.settings.agent.rewards)
+        for step in from_file(data, project.config.settings.agent.rewards):
+            if environment in {None, step.environment}:
+                yield step
         return
     from aegis.store.ledger import Ledger
 
@@ -206,7 +231,7 @@ def experience(project: Project, data: Path | None) -> Iterator[Experience]:
             fix="aegis run --steps 1000, or aegis train --data FILE",
         )
     with Ledger.open(folder, write=False) as ledger:
-        yield from ledger.experiences()
+        yield from ledger.experiences(environment=environment)
 
 
 def _way_to_a_trainer(composition: Composition, phase: str) -> str:
@@ -229,25 +254,6 @@ def needs_candidates(composition: Composition, trainer: Chosen) -> bool:
     return facts.needs_candidates if isinstance(facts, TrainerCapabilities) else True
 
 
-def _workplace(project: Project, loaded: Iterable[Chosen], checkpoint: Path | None) -> Workplace:
-    settings = project.config.settings
-    runtime = Runtime(
-        project=project.folder,
-        data=project.run_folder / "cache",
-        device=settings.runtime.device,
-        threads=settings.runtime.threads,
-        seed=settings.runtime.seed,
-        checkpoint=checkpoint,
-        offline=True,  # training and judging reach for nothing
-        library=Path(settings.agent.library),
-    )
-    return Workplace(
-        path=tuple(entry for entry in sys.path if entry),
-        plugins=plugins_of(loaded),
-        runtime=runtime_of(runtime),
-    )
-
-
 def _fingerprint(
     composition: Composition, trainer: Chosen, selected: Selected, incumbent: str | None, seed: int
 ) -> str:
@@ -264,21 +270,23 @@ def _fingerprint(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("ascii")).hexdigest()
 
 
-def _stage(project: Project) -> Chosen | None:
+def _stage(project: Project, task: Task | None) -> Chosen | None:
     """Return where old and new weights play, or None.
 
-    The profile's own environment where it is seeded; practice over the agent's library where it
-    is the agent's life. The gym is played on its validation topics, never on those that are
-    practised or reported.
+    The task; else the profile's own environment where it is seeded; practice over the agent's
+    library where it is the agent's life. Where an environment knows splits, validation is played,
+    never what is practised or reported.
     """
+    if task is not None:
+        return task.of_split("validation").environment
     own = project.composition.environment
     if own.component.name == LIFE:
         provided = project.host.provided("environment", PRACTICE)
         own = Chosen("environment", provided, project.config.section("environment", PRACTICE), "")
-    if own.component.name == PRACTICE:
-        return evolve(own, config=evolve(own.config, split="validation"))
     describe = own.component.describe
     facts = None if describe is None else describe(own.config)
+    if getattr(facts, "splits", False):
+        return evolve(own, config=evolve(own.config, split="validation"))
     return own if getattr(facts, "seeded", False) else None
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from aegis.evaluation.task import Task
     from aegis.jobs.supervision import Ending
     from aegis.learning.job_folder import JobFolder
     from aegis.learning.outcome import Status
@@ -59,6 +60,7 @@ class Training:
         project: The project, with the profile to train.
         phase: ``imitate`` or ``reinforce``; by default the first that has a trainer.
         data: File to take the experience from instead of the ledger.
+        task: Learn from experience of this task only, and play it to judge.
         episodes: Episodes that are judged; None for the configuration's number.
         fresh: Begin anew even where an earlier training could be gone on with.
         judge: Whether old and new weights are compared.
@@ -72,13 +74,14 @@ class Training:
         *,
         phase: str | None = None,
         data: Path | None = None,
+        task: Task | None = None,
         episodes: int | None = None,
         fresh: bool = False,
         judge: bool = True,
         listener: Listener | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._project, self._phase, self._data = project, phase, data
+        self._project, self._phase, self._data, self._task = project, phase, data, task
         self._episodes, self._fresh, self._judge = episodes, fresh, judge
         self._listener = listener or Listener()
         self._limits = limits or Limits.of(project.config.settings.learning)
@@ -108,7 +111,7 @@ class Training:
         """
         self._lock = self._jobs.lock()
         try:
-            self._plan = Plan.of(self._project, self._phase, self._data)
+            self._plan = Plan.of(self._project, self._phase, self._data, self._task)
             self._folder, self._resumes = self._place()
             self._curve = Curve(self._folder.curve() if self._resumes else ())
             self._pace = Pace()

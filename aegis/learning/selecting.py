@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from aegis.errors import InputError
 from aegis.learning import guards
@@ -40,6 +40,7 @@ class Selected:
         problems: Why the whole set is degenerate; none where it can be trained on.
         by_origin: Rows of `train` by origin.
         rule: How it was selected: the settings that decide it.
+        variants: How many of the rows of `train`, its last ones, were made of the others.
     """
 
     train: Dataset
@@ -48,22 +49,33 @@ class Selected:
     problems: tuple[Problem, ...]
     by_origin: Mapping[str, int]
     rule: Mapping[str, Any]
+    variants: int = 0
 
     def provenance(self) -> dict[str, Any]:
         """Return what a checkpoint's manifest says of its data: plain JSON values."""
         return {
             "digest": self.train.digest,
             "validation_digest": self.validation.digest,
-            "examples": len(self.train),
+            "examples": self._recorded,
+            "variants": self.variants,
             "held_out": len(self.validation),
             "episodes": len({step.episode for step in self.train}),
             "held_out_episodes": len({step.episode for step in self.validation}),
             "split": dict(self.rule),
             "by_origin": dict(self.by_origin),
             "refused": dict(self.refused),
-            "train": _ranges(step.step for step in self.train),
+            "train": _ranges(s.step for s in self.train.experiences[: self._recorded]),
             "validation": _ranges(step.step for step in self.validation),
         }
+
+    @property
+    def _recorded(self) -> int:
+        return len(self.train) - self.variants
+
+    def with_variants(self, train: Dataset, count: int) -> Selected:
+        """Return the selection with variants behind its rows (`aegis.learning.varying`)."""
+        added = len(train) - len(self.train)
+        return evolve(self, train=train, variants=added, rule={**self.rule, "variants": count})
 
     def raise_problems(self) -> None:
         """Raise everything that makes the set degenerate.

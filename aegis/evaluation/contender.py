@@ -1,0 +1,237 @@
+"""A contender: one policy that takes part in a comparison, and everything its figures follow from.
+
+hrm                  the profile with the weights that decide for it
+hrm@3f2a             with a checkpoint, by the beginning of its identifier, or ``latest``
+hrm@configured       with the weights of its settings: untrained
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from attrs import evolve, field, frozen
+
+from aegis.contracts.capabilities import EngineCapabilities
+from aegis.contracts.check import check
+from aegis.evaluation.playing_job import Player
+from aegis.host.composition import Chosen
+from aegis.host.seat import seat_of
+from aegis.jobs.workplace import workplace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aegis.contracts.facts import Stored
+    from aegis.evaluation.task import Task
+    from aegis.jobs.job_file import Workplace
+    from aegis.project import Project
+
+Kind = Literal["profile", "baseline", "expert"]
+CONFIGURED: Final = "configured"
+UNTRAINED: Final = "untrained"
+
+_FORMAT: Final = 1
+"""Of what is kept of an episode; a change makes everything be played again."""
+_DIGITS: Final = 10
+"""Of a checkpoint's identifier, as names show it."""
+
+
+@frozen(kw_only=True)
+class Contender:
+    """A policy in a task.
+
+    Attributes:
+        name: How tables call it; one of a kind in a comparison.
+        kind: A profile, something to stand beside it, or one that looks behind the views.
+        player: Who decides.
+        greedy: Whether the most probable candidate is taken instead of a sample.
+        workplace: What the playing process loads.
+        identity: What its figures follow from beside seeds: plain JSON values.
+        profile: Name of the profile, or None.
+        checkpoint: Identifier of its weights, or None.
+        model: What decides, in words.
+        experience: What its weights were trained on (``examples``, ``episodes``), or None.
+    """
+
+    name: str
+    kind: Kind
+    player: Player
+    greedy: bool
+    workplace: Workplace
+    identity: Mapping[str, Any]
+    profile: str | None = None
+    checkpoint: str | None = None
+    model: str = ""
+    experience: Mapping[str, Any] | None = field(default=None)
+
+    def fingerprint(self, task: Task) -> str:
+        """Return a digest of everything that its episodes in a task follow from, seeds aside."""
+        environment = task.environment
+        facts = {
+            "format": _FORMAT,
+            "task": task.name,
+            "environment": seat_of(environment),
+            "rules": task.version,
+            "content": task.content,
+            "provided": _provider(environment),
+            "player": [self.player.kind, self.player.name, dict(self.player.seat)],
+            "greedy": self.greedy,
+            "identity": dict(self.identity),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("ascii")).hexdigest()
+
+
+# Processes side by side are the faster way to use many cores: each has one thread.
+
+
+def ways(decide: str) -> tuple[bool, ...]:
+    """Return what ``sampled``, ``greedy`` or ``both`` stand for: whether each is greedy."""
+    return {"sampled": (False,), "greedy": (True,), "both": (False, True)}[decide]
+
+
+def profiled(
+    project: Project, task: Task, text: str, decide: str, *, label: str = ""
+) -> list[Contender]:
+    """Return a profile as contenders, one for each way to decide.
+
+    Args:
+        project: The project, composed with the profile.
+        task: What will be played.
+        text: What was asked for, ``PROFILE`` or ``PROFILE@CHECKPOINT``.
+        decide: ``sampled``, ``greedy`` or ``both``.
+        label: What stands for the weights in its name; the checkpoint's beginning by default.
+
+    Raises:
+        ContractError: If the composition cannot work in the task.
+        ModelError: If the checkpoint is absent, damaged or not the engine's.
+    """
+    profile, _, wanted = text.partition("@")
+    stored = _stored(project, wanted)
+    composition = evolve(project.composition, environment=task.environment, tools=(), trainers={})
+    check(composition, stored).raise_problems()
+    checkpoint = None if stored is None else stored.checkpoint
+    folder = None if checkpoint is None else project.checkpoints.verified(checkpoint)
+    engine = composition.engine
+    weights = label or ("" if checkpoint is None else checkpoint[:_DIGITS])
+    name = f"{profile}@{weights}" if weights else profile
+    identity = {
+        "provided": _provider(engine),
+        "checkpoint": checkpoint,
+        "weights": _weights(engine),
+    }
+    trained = None if stored is None or stored.manifest is None else stored.manifest.dataset
+    return [
+        Contender(
+            name=named(name, greedy=greedy, decide=decide),
+            kind="profile" if label != UNTRAINED else "baseline",
+            player=Player(kind="engine", name=engine.component.name, seat=seat_of(engine)),
+            greedy=greedy,
+            workplace=workplace(project, (engine, task.environment), folder, threads=1),
+            identity=identity,
+            profile=profile,
+            checkpoint=checkpoint,
+            model=_model(engine),
+            experience=None if trained is None else _experience(trained),
+        )
+        for greedy in ways(decide)
+    ]
+
+
+def component(project: Project, task: Task, name: str) -> Contender:
+    """Return an engine that needs no profile, such as ``random`` or ``rules``."""
+    engine = Chosen("engine", project.host.provided("engine", name), None, "")
+    return Contender(
+        name=name,
+        kind="baseline",
+        player=Player(kind="engine", name=name, seat=seat_of(engine)),
+        greedy=False,
+        workplace=workplace(project, (engine, task.environment), None, threads=1),
+        identity={"provided": _provider(engine)},
+        model=name,
+    )
+
+
+def expert(project: Project, task: Task, name: str) -> Contender:
+    """Return one of the environment's own policies that look behind its views; it is greedy."""
+    return Contender(
+        name=name,
+        kind="expert",
+        player=Player(kind="expert", name=name),
+        greedy=True,
+        workplace=workplace(project, (task.environment,), None, threads=1),
+        identity={},
+        model="looks behind the views",
+    )
+
+
+def majority(project: Project, task: Task, tool: str, whose: str) -> Contender:
+    """Return the policy that always takes one tool.
+
+    Args:
+        project: The project.
+        task: What will be played.
+        tool: Name of the tool.
+        whose: Whose most frequent tool it is.
+    """
+    return Contender(
+        name="majority",
+        kind="baseline",
+        player=Player(kind="majority", name=tool),
+        greedy=False,
+        workplace=workplace(project, (task.environment,), None, threads=1),
+        identity={},
+        model=f"always {tool}, which {whose} takes most",
+    )
+
+
+def named(name: str, *, greedy: bool, decide: str) -> str:
+    """Return a name that says how it decides, where that is not sampling as the agent does."""
+    if decide == "sampled":
+        return name
+    return f"{name} {'greedy' if greedy else 'sampled'}"
+
+
+def unique(contenders: Iterable[Contender]) -> list[Contender]:
+    """Return the contenders without those that are named like one before."""
+    return list({one.name: one for one in reversed(list(contenders))}.values())[::-1]
+
+
+def _stored(project: Project, wanted: str) -> Stored | None:
+    if not wanted:
+        return project.serving()
+    if wanted == CONFIGURED:
+        return None
+    return project.stored(project.checkpoints.resolve(wanted))
+
+
+def _provider(chosen: Chosen) -> list[str]:
+    return [chosen.plugin.name, chosen.plugin.version]
+
+
+def _weights(engine: Chosen) -> str | None:
+    """Return the digest of the configured weights, where the engine says it cheaply."""
+    facts = _capabilities(engine)
+    return None if facts is None else facts.weights
+
+
+def _capabilities(engine: Chosen) -> EngineCapabilities | None:
+    describe: Callable[[Any], Any] | None = engine.component.describe
+    facts = None if describe is None else describe(engine.config)
+    return facts if isinstance(facts, EngineCapabilities) else None
+
+
+def _model(engine: Chosen) -> str:
+    """Return what decides, in words: the engine, and the model that its settings name."""
+    said = getattr(engine.config, "model", None)
+    name = engine.component.name
+    return f"{name} with {said}" if isinstance(said, str) and said else name
+
+
+def _experience(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key: dataset.get(key) for key in ("examples", "episodes", "held_out_episodes")}
+    episodes, held_out = found.pop("episodes"), found.pop("held_out_episodes")
+    if isinstance(episodes, int):
+        found["episodes"] = episodes + (held_out if isinstance(held_out, int) else 0)
+    return found

@@ -1,0 +1,126 @@
+"""The process that collects: ``python -P -m aegis.learning.collecting_main JOBFILE``.
+
+Plays episodes and tells each as lines of Aegis JSONL, its steps numbered from 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aegis.jobs.child_job import carry_out, runtime_from
+from aegis.learning.collecting_job import CollectingJob
+
+if TYPE_CHECKING:
+    from aegis.contracts.experience import Experience
+    from aegis.contracts.roles import Engine, Environment, Scores
+    from aegis.evaluation.rollout import Played
+    from aegis.jobs.child_job import Link
+
+
+def main() -> None:
+    """Play and record the episodes that the command line's job names."""
+    carry_out(CollectingJob, collect)
+
+
+def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
+    """Play the seeds of a job, telling each episode; returns how many were played."""
+    from attrs import evolve
+
+    from aegis.evaluation.playing_main import engines_of
+    from aegis.host.attribution import attributed
+    from aegis.host.building import build
+    from aegis.host.seat import load_host, seated
+
+    runtime = runtime_from(job.play.workplace)
+    host = load_host(job.play.workplace.plugins, runtime.project)
+    stage = seated(job.play.environment, host)
+    environment: Environment = build(stage, evolve(runtime, checkpoint=None))
+    (engine,), who = engines_of(job.play.player, host, runtime, environment)
+    played = 0
+    with attributed(who or stage.plugin, f"the episodes of {job.play.player.name}"):
+        for seed in job.play.seeds:
+            if link.should_stop():
+                break
+            link.send(
+                {"recorded": {"seed": seed, "lines": recorded(job, environment, engine, seed)}}
+            )
+            played += 1
+        engine.close()
+    return {"played": played}
+
+
+def recorded(job: CollectingJob, environment: Environment, engine: Engine, seed: int) -> list[str]:
+    """Return the steps of an episode as lines of Aegis JSONL."""
+    from aegis.evaluation.rollout import play
+    from aegis.exploration import Exploration
+    from aegis.learning.exchange_jsonl import line
+    from aegis.store.runs import now
+
+    exploration = None
+    if job.epsilon or job.temperature != 1.0:
+        exploration = Exploration(job.epsilon, job.temperature)
+    steps = play(environment, engine, seed, exploration=exploration, greedy=job.play.greedy)
+    lines = []
+    for index, step in enumerate(steps, start=1):
+        at = now()
+        lines.append(line(_experience(job, engine, seed, index, step, at), at, None, None))
+    return lines
+
+
+def _experience(  # noqa: PLR0917 - one step and where it belongs
+    job: CollectingJob, engine: Engine, seed: int, index: int, step: Played, at: str
+) -> Experience:
+    from aegis.contracts.experience import Decision, Experience
+
+    written = step.written
+    decision = Decision(
+        candidates=tuple(step.candidates),
+        chosen=step.chosen,
+        engine_log_probabilities=_floats(step.scores),
+        behaviour_log_probabilities=_floats(step.behaviour),
+        action=step.action,
+        text=None if written is None else written.text,
+        text_log_probability=None if written is None else written.log_probability,
+        engine=job.play.player.name,
+        checkpoint=engine.capabilities.weights,
+    )
+    return Experience(
+        step=index,
+        run="collected",
+        episode=1,
+        index=index,
+        environment=job.task,
+        origin=job.origin,
+        seed=seed,
+        generator=job.generator,
+        key=_key(job, seed, index, engine.capabilities.weights),
+        started=at,
+        view=step.view,
+        decision=decision,
+        outcome=step.result.outcome,
+        reward=step.result.reward,
+        done=step.result.done,
+    )
+
+
+def _key(job: CollectingJob, seed: int, index: int, weights: str | None) -> str:
+    """Return a key that the same step collected again has, too."""
+    split = (job.play.environment["config"] or {}).get("split", "")
+    facts = [
+        *(job.task, split, job.generator, job.play.player.name, weights, job.play.greedy),
+        *(job.epsilon, job.temperature, seed, index),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode("ascii")).hexdigest()
+
+
+def _floats(log_probabilities: Scores) -> tuple[float, ...]:
+    """Return log-probabilities in the precision that the ledger keeps (float32)."""
+    return tuple(log_probabilities.astype(np.float32).tolist())
+
+
+if __name__ == "__main__":
+    main()
