@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aegis.contracts.outcome import Reading as Reading
     from aegis.contracts.outcome import StepResult as StepResult
     from aegis.contracts.outcome import ToolResult as ToolResult
+    from aegis.contracts.published import Published as Published
     from aegis.contracts.roles import Engine as Engine
     from aegis.contracts.roles import Environment as Environment
     from aegis.contracts.roles import ExperienceDataset as ExperienceDataset
@@ -61,6 +62,7 @@ _HOME: Final = {
     "contracts.component": ("Component", "Part", "Runtime", "setting"),
     "contracts.experience": ("Decision", "Experience"),
     "contracts.outcome": ("Document", "Outcome", "Reading", "StepResult", "ToolResult"),
+    "contracts.published": ("Published",),
     "contracts.roles": (
         "Engine",
         "Environment",

@@ -151,6 +151,7 @@ def test_the_public_names_are_these_and_all_can_be_imported():
             "Outcome",
             "Part",
             "Problem",
+            "Published",
             "Reading",
             "Recent",
             "Runtime",

@@ -76,7 +76,7 @@ def _compare(  # noqa: PLR0917 - click passes options by name
     said = _described(
         profiles, task=task, episodes=episodes, first=first, split=split, decide=decide
     )
-    found |= {"command": said, "commit": None, "published": [], **_made()}
+    found |= {"command": said, "commit": None, "published": _published(found_task), **_made()}
     place = _page(project, found, html)
 
     def say() -> None:
@@ -152,6 +152,14 @@ def _described(
     words += ["--split", split] if split != "test" else []
     words += ["--decide", decide] if decide != "sampled" else []
     return made_by("compare", *words)
+
+
+def _published(task: Task) -> list[dict[str, Any]]:
+    """Return what others report for a task, where its environment knows."""
+    from attrs import asdict
+
+    known = task.environment.component.published
+    return [] if known is None else [asdict(one) for one in known(task.environment.config)]
 
 
 def _made() -> dict[str, str]:

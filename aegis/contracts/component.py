@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from aegis.contracts.capabilities import Capabilities
     from aegis.contracts.experience import Experience
+    from aegis.contracts.published import Published
     from aegis.errors import Problem
 
 Kind = Literal["engine", "tokenizer", "trainer", "tool", "environment"]
@@ -101,6 +102,8 @@ class Component:
             by a symmetry of the environment (mirrored, its colours renamed), for trainings that
             ask for them (``[learning].variants``). Called with a recorded step, how many, and a
             seed; returns as many steps at most.
+        published: For environments: returns what others report for a task, given its settings.
+            Comparisons show it beside their own rows.
     """
 
     kind: Kind = field(validator=_kind)
@@ -115,6 +118,7 @@ class Component:
     check: Callable[[Any, Mapping[str, Capabilities]], Iterable[Problem]] | None = None
     task: tuple[str, ...] = ()
     variants: Callable[[Experience, int, int], Iterable[Experience]] | None = None
+    published: Callable[[Any], Iterable[Published]] | None = None
 
 
 def setting(
