@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 # TORCH_INDEX=URL: index with CPU-only wheels of torch, for machines without a CUDA device
 PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-gpt2-lora/src plugins/aegis-hrm/src
+SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-babyai/src plugins/aegis-gpt2-lora/src plugins/aegis-hrm/src
 
-.PHONY: help setup run test lint bench docs dist clean
+.PHONY: help setup run test lint bench results docs dist clean
 
 help:
 	@echo 'make setup    virtual environment in .venv, with everything'
@@ -17,6 +17,7 @@ help:
 	@echo 'make test     all tests, with coverage'
 	@echo 'make lint     ruff and mypy --strict'
 	@echo 'make bench    speed and quality, each beside a named alternative'
+	@echo 'make results  docs/results.md row by row (ROW=beginning of a name for one): days for all'
 	@echo 'make docs     check the pages under docs/'
 	@echo 'make dist     wheels of all distributions in dist/'
 
@@ -41,14 +42,17 @@ lint: setup
 	@$(BIN)/mypy $(SOURCES) benchmarks
 
 bench: setup
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/results.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 	@for part in decision training; do echo "== $$part on 2 threads"; $(BIN)/python benchmarks/$$part.py --threads 2 || exit 1; done
+
+results: setup
+	@$(BIN)/python benchmarks/results.py $(ROW)
 
 docs: setup
 	@$(BIN)/python -m pytest -q tests/docs
 
 dist: setup
-	@for part in . plugins/aegis-arxiv plugins/aegis-gpt2-lora plugins/aegis-hrm; do (cd $$part && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
+	@for part in . plugins/aegis-arxiv plugins/aegis-babyai plugins/aegis-gpt2-lora plugins/aegis-hrm; do (cd $$part && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

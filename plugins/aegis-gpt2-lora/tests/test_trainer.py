@@ -408,7 +408,7 @@ def test_an_engine_of_another_plugin_is_refused(ten, train):
 
 
 def test_the_manifest_says_what_the_trainer_is():
-    (component,) = plugin.aegis_trainers()
+    component = plugin.aegis_trainers()[0]
     described = component.describe(TrainerSettings(targets=("c_fc",)))
     built = component.build(TrainerSettings(), {}, aegis.Runtime(".", "."))
 

@@ -1,16 +1,19 @@
-"""``aegis model fetch`` and ``aegis model list``."""
+"""``aegis model list``, ``aegis model fetch`` and ``aegis model new``."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from aegis.errors import InputError
 from aegis_gpt2_lora.models import list_models, stored_name
 
 if TYPE_CHECKING:
     from aegis_gpt2_lora.download import Plan, RemoteFile
+    from aegis_gpt2_lora.making import Made, Source
     from aegis_gpt2_lora.models import Installed
 
 _as_json = click.option(
@@ -20,7 +23,7 @@ _as_json = click.option(
 
 @click.group()
 def model() -> None:
-    """List and fetch models."""
+    """List and fetch models, or make one anew."""
 
 
 @model.command("list")
@@ -52,6 +55,106 @@ def fetch_command(ctx: click.Context, name: str, *, yes: bool, as_json: bool) ->
         click.echo(json.dumps({"model": stored_name(name), "folder": place}))
     elif folder is not None:
         click.echo(f'{name} is in {folder}; use it with model = "{stored_name(name)}"')
+
+
+@model.command("new")
+@click.argument("name", metavar="NAME_OR_FOLDER")
+@click.option("--layers", default=4, show_default=True, help="Layers.")
+@click.option("--width", default=128, show_default=True, help="Width of the residual stream.")
+@click.option("--heads", type=int, help="Heads of the attention; width / 32 where not given.")
+@click.option("--context", default=256, show_default=True, help="Tokens of context.")
+@click.option(
+    "--vocabulary", default=1024, show_default=True, help="Most entries of a trained tokenizer."
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Train a tokenizer on this experience (Aegis JSONL).",
+)
+@click.option("--tokenizer", metavar="MODEL", help="Take the tokenizer of this model.")
+@_as_json
+@click.pass_context
+def new_command(
+    ctx: click.Context,
+    name: str,
+    *,
+    layers: int,
+    width: int,
+    heads: int | None,
+    context: int,
+    vocabulary: int,
+    data: Path | None,
+    tokenizer: str | None,
+    as_json: bool,
+) -> None:
+    """Make a small GPT-2 with random weights, in the model store or in a folder."""
+    from aegis_gpt2_lora.making import Plan, make
+    from aegis_gpt2_lora.models import place_for
+
+    plan = Plan(
+        layers=layers,
+        width=width,
+        heads=max(1, width // 32) if heads is None else heads,
+        context=context,
+        seed=getattr(ctx.obj, "seed", None) or 0,
+    )
+    plan.check()
+    place_for(name)
+    made = make(name, plan, _source(data, tokenizer, vocabulary))
+    if _wants_json(ctx, as_json=as_json):
+        click.echo(json.dumps(_made_row(made)))
+        return
+    click.echo(f"made        {made.folder}")
+    click.echo(f"weights     {made.parameters:,}, random, of seed {plan.seed}")
+    click.echo(f"vocabulary  {_vocabulary(made.source)}")
+    click.echo(f'\nmodel = "{made.model}"')
+
+
+def _source(data: Path | None, tokenizer: str | None, vocabulary: int) -> Source:
+    """Return the tokenizer that the options ask for.
+
+    Raises:
+        InputError: ``model-tokenizer`` if they ask for none or for two.
+    """
+    from aegis.config.settings import RewardSettings
+    from aegis.learning.experience_file import from_file
+    from aegis_gpt2_lora.making import tokenizer_of, trained_tokenizer
+
+    if data is not None and tokenizer is None:
+        return trained_tokenizer(from_file(data, RewardSettings()), vocabulary, str(data))
+    if tokenizer is not None and data is None:
+        return tokenizer_of(tokenizer)
+    raise InputError.of(
+        "model-tokenizer",
+        "a model needs one tokenizer: trained on experience, or that of another model",
+        where="--data, --tokenizer",
+        fix="give --data FILE (aegis data export FILE writes one), or --tokenizer builtin:mini",
+    )
+
+
+def _made_row(made: Made) -> dict[str, Any]:
+    source = made.source
+    return {
+        "model": made.model,
+        "folder": str(made.folder),
+        "parameters": made.parameters,
+        "vocabulary": source.entries,
+        "characters_per_token": source.characters,
+        "split_words": None if source.split is None else list(source.split),
+    }
+
+
+def _vocabulary(source: Source) -> str:
+    said = f"{source.entries:,} entries"
+    if source.characters is not None:
+        said += f", {source.characters:g} characters a token at the low end of views"
+    if source.split:
+        some = ", ".join(repr(word) for word in source.split[:5])
+        said += f"; {len(source.split)} frequent words are several tokens ({some})"
+    elif source.split is not None:
+        said += "; every frequent word is one token"
+    return said
 
 
 def _wants_json(ctx: click.Context, *, as_json: bool) -> bool:

@@ -15,6 +15,7 @@ the same for all views, so that an engine reads them once.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MARKER: Final = "\nnext:"
 """What follows the rendering of a view. Views cannot forge it: their texts hold no line break."""
 
+_LINES: Final = 1024  # lines of candidates whose ids are kept
 _LARGEST_RESERVE: Final = 256  # tokens of a context that are kept for a candidate and its text
 
 
@@ -76,8 +78,10 @@ class Encoding:
         self.shared = (*start, *before) if before else ()
         self._start = () if before else tuple(start)
         # Some tokenizers put a space before every text themselves; then none is added here.
-        own_space = tokenizer.encode("a") == tokenizer.encode("x a")[-len(tokenizer.encode("a")) :]
+        own_space = tokenizer.encode("x a") == [*tokenizer.encode("x"), *tokenizer.encode("a")]
         self._lead = "" if own_space else " "
+        # Actions are few and come up at every step.
+        self._line = lru_cache(maxsize=_LINES)(self._line_ids)
         self.reserve = min(_LARGEST_RESERVE, context_length // 4)
         self._room = context_length - self.reserve
         self.end = tokenizer.encode("a\n")[-1]
@@ -97,8 +101,7 @@ class Encoding:
 
     def candidate(self, action: Action) -> list[int]:
         """Return the ids of a candidate, its end of line included, at most `reserve`."""
-        ids = self._tokenizer.encode(f"{self._lead}{action.render()}\n")
-        return ids if len(ids) <= self.reserve else [*ids[: self.reserve - 1], self.end]
+        return list(self._line(action.render()))
 
     def opening(self, action: Action, room_for_text: int) -> list[int]:
         """Return the ids of an action up to its slot, leaving room for the text in `reserve`."""
@@ -110,6 +113,10 @@ class Encoding:
     def text(self, text: str) -> list[int]:
         """Return the ids of text in a slot, without an end of line."""
         return self._tokenizer.encode(f"{self._lead}{text}")
+
+    def _line_ids(self, text: str) -> tuple[int, ...]:
+        ids = self._tokenizer.encode(f"{self._lead}{text}\n")
+        return tuple(ids if len(ids) <= self.reserve else [*ids[: self.reserve - 1], self.end])
 
     def _prompt_ids(self, view: View) -> list[int]:
         return [*self._start, *self._tokenizer.encode(view.render() + MARKER)]

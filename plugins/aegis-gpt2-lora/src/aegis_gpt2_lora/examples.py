@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aegis.contracts.experience import Experience
     from aegis.contracts.roles import ExperienceDataset
     from aegis_gpt2_lora.engine import GptEngine
-    from aegis_gpt2_lora.trainer_settings import TrainerSettings
+    from aegis_gpt2_lora.trainer_settings import AnySettings
 
 UNUSABLE: Final = "nothing to train"
 
@@ -107,7 +107,7 @@ class Examples:
 def examples_of(
     data: ExperienceDataset,
     engine: GptEngine,
-    settings: TrainerSettings,
+    settings: AnySettings,
     scale: float | None = None,
 ) -> Examples:
     """Return what a data set trains under the configured objective.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 from attrs import frozen
 
-from aegis.neural.learner import Losses
 from aegis_gpt2_lora.adapter_file import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aegis.neural.learner import Losses
     from aegis_gpt2_lora.adapter import Adapter
     from aegis_gpt2_lora.examples import Example
     from aegis_gpt2_lora.objective import Objective
@@ -47,21 +46,8 @@ class AdapterLearner:
         return self.losses(examples, training=False)
 
     def losses(self, examples: Sequence[Example], *, training: bool) -> Losses:
-        """Return the losses of examples, (B,) each, with a graph.
-
-        The total is `choice_loss` times the choice's and `text_loss` times the text's, each 0
-        where an example has no such part.
-        """
-        found = self._objective.losses(examples, training=training)
-        total = self._settings.choice_loss * found.choice + self._settings.text_loss * found.text
-        without_choice = _flags([example.choice is None for example in examples], total)
-        without_text = _flags([example.text is None for example in examples], total)
-        parts = {
-            "choice_loss": found.choice.detach().masked_fill(without_choice, math.nan),
-            "text_loss": found.text.detach().masked_fill(without_text, math.nan),
-            "accuracy": found.right.detach().masked_fill(without_choice, math.nan),
-        }
-        return Losses(total, parts)
+        """Return the losses of examples, (B,) each, with a graph."""
+        return self._objective.trained(examples, self._settings, training=training)
 
     def after_step(self) -> None:
         """Do nothing: what is trained is what is served."""
@@ -99,7 +85,3 @@ def pairs_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, Pair]:
     """Return the matrices that `AdapterLearner.served` returned, by the name of their module."""
     names = dict.fromkeys(name.rpartition(".")[0] for name in tensors)
     return {name: Pair(tensors[f"{name}.A"], tensors[f"{name}.B"]) for name in names}
-
-
-def _flags(values: Sequence[bool], like: torch.Tensor) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.bool, device=like.device)

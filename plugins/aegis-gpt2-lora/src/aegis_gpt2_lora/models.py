@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from attrs import frozen
 
 from aegis.contracts.names import did_you_mean
-from aegis.errors import ModelError
+from aegis.errors import InputError, ModelError
 from aegis_gpt2_lora.model_folder import open_model_folder
 from aegis_gpt2_lora.settings import MINI
 
@@ -87,7 +87,7 @@ def open_model(model: str) -> ModelFolder:
             it; or what is wrong with its folder.
     """
     where = f'model = "{model}"'
-    if _is_path(model):
+    if is_path(model):
         return open_model_folder(_existing(Path(model).expanduser(), where), where)
     folder = _find(model)
     if folder is None:
@@ -97,18 +97,46 @@ def open_model(model: str) -> ModelFolder:
 
 def is_present(model: str) -> bool:
     """Return whether the model that a configuration names is on this machine."""
-    if _is_path(model):
+    if is_path(model):
         return Path(model).expanduser().is_dir()
     return _find(model) is not None
+
+
+def place_for(model: str) -> Path:
+    """Return the folder in which a model of this name, or at this path, may be made.
+
+    Raises:
+        InputError: If there is something already, or the name is none that a model can have.
+    """
+    if is_path(model):
+        folder = Path(model).expanduser().absolute()
+    elif _STORED.fullmatch(model) and ".." not in model:
+        folder = models_home() / model
+    else:
+        raise InputError.of(
+            "model-name",
+            f"{model!r} is no name of a model",
+            fix="write letters, digits, '.', '-' and '_', or a path with a '/'",
+        )
+    if os.path.lexists(folder) or (not is_path(model) and is_present(model)):
+        there = folder if os.path.lexists(folder) else _find(model)
+        raise InputError.of(
+            "model-exists",
+            f"{there} exists; nothing was written",
+            where=str(there),
+            fix="choose another name, or remove it first",
+        )
+    return folder
+
+
+def is_path(model: str) -> bool:
+    """Return whether a model is named by its folder."""
+    return "/" in model or model.startswith((".", "~"))
 
 
 def list_models() -> tuple[Installed, ...]:
     """Return the models on this machine: the bundled one, fetched ones, cached snapshots."""
     return tuple(_facts(name, place, folder) for name, place, folder in _places())
-
-
-def _is_path(model: str) -> bool:
-    return "/" in model or model.startswith((".", "~"))
 
 
 def _existing(folder: Path, where: str) -> Path:

@@ -1,4 +1,4 @@
-"""What this plugin offers: engine, tokenizer and trainer, and the ``model`` commands.
+"""What this plugin offers: engine, tokenizer and trainers, and the ``model`` commands.
 
 Imports neither torch nor transformers, tokenizers or numpy; ``build`` does.
 """
@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import aegis
 from aegis_gpt2_lora.facts import describe_engine, describe_tokenizer
 from aegis_gpt2_lora.settings import EngineSettings, TokenizerSettings
-from aegis_gpt2_lora.trainer_settings import TrainerSettings, describe_trainer
+from aegis_gpt2_lora.trainer_settings import (
+    FullTrainerSettings,
+    TrainerSettings,
+    describe_full_trainer,
+    describe_trainer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
     from aegis.neural import FileTokenizer
     from aegis_gpt2_lora.engine import GptEngine
+    from aegis_gpt2_lora.full_trainer import FullTrainer
     from aegis_gpt2_lora.trainer import LoraTrainer
 
 plugin_api: Final = 1
@@ -47,6 +53,15 @@ def _build_trainer(
 
     del parts, runtime  # it works on the device of the engine
     return LoraTrainer(settings)
+
+
+def _build_full_trainer(
+    settings: FullTrainerSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> FullTrainer:
+    from aegis_gpt2_lora.full_trainer import FullTrainer
+
+    del parts, runtime  # it works on the device of the engine
+    return FullTrainer(settings)
 
 
 @aegis.hookimpl
@@ -82,7 +97,7 @@ def aegis_tokenizers() -> list[aegis.Component]:
 
 @aegis.hookimpl
 def aegis_trainers() -> list[aegis.Component]:
-    """Offer the trainer ``gpt2-lora``."""
+    """Offer the trainers ``gpt2-lora`` and ``gpt2-full``."""
     return [
         aegis.Component(
             kind="trainer",
@@ -91,13 +106,21 @@ def aegis_trainers() -> list[aegis.Component]:
             config=TrainerSettings,
             describe=describe_trainer,
             build=_build_trainer,
-        )
+        ),
+        aegis.Component(
+            kind="trainer",
+            name="gpt2-full",
+            summary="Trains all weights of a small GPT-2 on recorded decisions.",
+            config=FullTrainerSettings,
+            describe=describe_full_trainer,
+            build=_build_full_trainer,
+        ),
     ]
 
 
 @aegis.hookimpl
 def aegis_commands() -> list[click.Command]:
-    """Offer ``aegis model fetch`` and ``aegis model list``."""
+    """Offer ``aegis model list``, ``aegis model fetch`` and ``aegis model new``."""
     from aegis_gpt2_lora.commands import model
 
     return [model]

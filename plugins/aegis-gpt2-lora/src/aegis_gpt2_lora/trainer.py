@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Final
 
 from attrs import asdict, evolve
 
 from aegis.contracts.roles import TrainingResult
-from aegis.errors import ContractError, ModelError
-from aegis.neural.run_settings import RunSettings
+from aegis.errors import ModelError
 from aegis.neural.seeds import derived_seed
 from aegis.neural.training_run import TrainingRun
-from aegis.neural.weighting import left_out_figures, no_examples
+from aegis.neural.weighting import left_out_figures
 from aegis_gpt2_lora.adapter import merge, put_on
 from aegis_gpt2_lora.adapter_file import StoredAdapter, save_adapter
 from aegis_gpt2_lora.base import weights_digest
-from aegis_gpt2_lora.engine import GptEngine
-from aegis_gpt2_lora.examples import examples_of
 from aegis_gpt2_lora.facts import KIND
 from aegis_gpt2_lora.gpt2 import Gpt2
 from aegis_gpt2_lora.learner import AdapterLearner, pairs_of
@@ -26,6 +22,14 @@ from aegis_gpt2_lora.learning_rate import default_rate
 from aegis_gpt2_lora.loading import restore
 from aegis_gpt2_lora.objective import Objective
 from aegis_gpt2_lora.packed_model import PackedModel
+from aegis_gpt2_lora.training import (
+    RESULTS,
+    digest_of,
+    fingerprint,
+    gpt_engine,
+    run_settings,
+    train_and_held_out,
+)
 from aegis_gpt2_lora.transformers_trees import TransformersTrees
 
 if TYPE_CHECKING:
@@ -35,11 +39,11 @@ if TYPE_CHECKING:
     from aegis_gpt2_lora.adapter import Adapter
     from aegis_gpt2_lora.adapter_file import AdapterShape, Pair
     from aegis_gpt2_lora.base import Base
+    from aegis_gpt2_lora.engine import GptEngine
     from aegis_gpt2_lora.examples import Examples
     from aegis_gpt2_lora.trainer_settings import TrainerSettings
 
-_RESULTS: Final = frozenset({"finished", "early", "deadline"})
-"""How a training ends that has a result; the engine serves it then."""
+NAME: Final = "gpt2-lora"
 
 
 class LoraTrainer:
@@ -70,45 +74,43 @@ class LoraTrainer:
                 of another training.
             InputError: ``no-examples`` if no step trains anything under the objective.
         """
-        if not isinstance(engine, GptEngine):
-            raise ContractError.of(
-                "trainer-engine",
-                f"the trainer gpt2-lora trains the engine gpt2, not {type(engine).__name__}",
-            )
-        base = _required_base(engine)
-        train, held_out = self._examples(engine, data, context)
-        adapter = self._put_on(engine, base, context.seed)
+        gpt = gpt_engine(engine, NAME)
+        base = _required_base(gpt)
+        train, held_out = train_and_held_out(gpt, data, context, self._settings, NAME)
+        adapter = self._put_on(gpt, base, context.seed)
         try:
             run = TrainingRun(
-                learner=AdapterLearner(objective_of(engine), adapter, self._settings),
+                learner=AdapterLearner(objective_of(gpt), adapter, self._settings),
                 train=train.rows,
                 held_out=held_out.rows,
-                settings=self._run_settings(adapter.width),
+                settings=run_settings(
+                    self._settings, self._settings.learning_rate or default_rate(adapter.width)
+                ),
                 context=context,
-                identity=self._identity(engine, base, train, held_out, context.seed),
+                identity=self._identity(gpt, base, train, held_out, context.seed),
                 total_parameters=adapter.total,
             )
             stopped_because = run.go()
         except BaseException:
-            self._leave(engine, adapter, base.adapter)
+            self._leave(gpt, adapter, base.adapter)
             raise
         kept = pairs_of(run.kept())
-        stored = StoredAdapter(adapter.shape, kept, base.model, base.weights, _fingerprint(engine))
-        if stopped_because in _RESULTS:
-            self._leave(engine, adapter, stored)
-            engine.tokenizer.save(context.directory)
+        stored = StoredAdapter(adapter.shape, kept, base.model, base.weights, fingerprint(gpt))
+        if stopped_because in RESULTS:
+            self._leave(gpt, adapter, stored)
+            gpt.tokenizer.save(context.directory)
             save_adapter(
                 context.directory,
                 stored,
                 dropout=self._settings.dropout,
-                transposed=adapter.transposed or isinstance(engine.module, Gpt2),
+                transposed=adapter.transposed or isinstance(gpt.module, Gpt2),
             )
-            engine.base = evolve(base, adapter=stored)
-            engine.capabilities = evolve(
-                engine.capabilities, weights=weights_digest(base.digests, context.directory)
+            gpt.base = evolve(base, adapter=stored)
+            gpt.capabilities = evolve(
+                gpt.capabilities, weights=weights_digest(base.digests, context.directory)
             )
         else:
-            self._leave(engine, adapter, base.adapter)
+            self._leave(gpt, adapter, base.adapter)
         return TrainingResult(
             directory=context.directory,
             metrics={**run.metrics(), **left_out_figures(train.left_out)},
@@ -118,29 +120,8 @@ class LoraTrainer:
             needs={
                 "base_model": base.model,
                 "base_weights": base.weights,
-                "tokenizer": _fingerprint(engine),
+                "tokenizer": fingerprint(gpt),
             },
-        )
-
-    def _examples(
-        self, engine: GptEngine, data: ExperienceDataset, context: TrainingContext
-    ) -> tuple[Examples, Examples]:
-        train = examples_of(data, engine, self._settings)
-        if not train.rows:
-            raise no_examples(train.left_out, self._settings.objective, "trainer.gpt2-lora")
-        return train, examples_of(context.validation, engine, self._settings, train.scale)
-
-    def _run_settings(self, width: int) -> RunSettings:
-        settings = self._settings
-        return RunSettings(
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            tokens_at_once=settings.tokens_at_once,
-            learning_rate=settings.learning_rate or default_rate(width),
-            warmup=settings.warmup,
-            max_grad_norm=settings.max_grad_norm,
-            evaluations=settings.evaluations,
-            patience=settings.patience,
         )
 
     def _put_on(self, engine: GptEngine, base: Base, seed: int) -> Adapter:
@@ -176,16 +157,17 @@ class LoraTrainer:
         for pair in start.values():
             for matrix in pair:
                 weights.update(matrix.numpy().tobytes())
-        parts = {
-            "trainer": asdict(self._settings),
-            "engine": asdict(engine.settings),
-            "base": base.weights,
-            "adapter": weights.hexdigest(),
-            "train": train.digest,
-            "held_out": held_out.digest,
-            "seed": seed,
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()
+        return digest_of(
+            {
+                "trainer": asdict(self._settings),
+                "engine": asdict(engine.settings),
+                "base": base.weights,
+                "adapter": weights.hexdigest(),
+                "train": train.digest,
+                "held_out": held_out.digest,
+                "seed": seed,
+            }
+        )
 
 
 def _required_base(engine: GptEngine) -> Base:
@@ -207,12 +189,6 @@ def objective_of(engine: GptEngine) -> Objective:
     if isinstance(engine.module, Gpt2):
         return Objective(engine, PackedModel(engine.module), engine.module.head)
     return Objective(engine, TransformersTrees(engine.module), lambda logits: logits)
-
-
-def _fingerprint(engine: GptEngine) -> str:
-    fingerprint = engine.tokenizer.capabilities.fingerprint
-    assert fingerprint is not None
-    return fingerprint
 
 
 def _other_shape(wanted: AdapterShape, found: AdapterShape) -> ModelError:

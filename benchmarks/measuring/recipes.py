@@ -1,0 +1,97 @@
+"""The rows of docs/results.md: which task, which recipe, how many demonstrations, which target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LEVELS: Final = ("GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
+TRACKS: Final = ("unmarked", "marked")
+LADDER: Final = (100, 500, 1000, 5000)
+TARGETS: Final[Mapping[tuple[str, str], float]] = {
+    ("GoToRedBall", "marked"): 0.99,
+    ("GoToRedBall", "unmarked"): 0.98,
+    ("GoToLocal", "marked"): 0.99,
+    ("GoToLocal", "unmarked"): 0.90,
+    ("PickupLoc", "marked"): 0.96,
+    ("PickupLoc", "unmarked"): 0.60,
+    ("PutNextLocal", "marked"): 0.80,
+}
+"""Success at 1,000 demonstrations that is hoped for; unmarked PutNextLocal has none."""
+
+
+@frozen
+class Recipe:
+    """How weights are made from demonstrations.
+
+    Attributes:
+        profile: Profile of benchmarks/results/aegis.toml.
+        prepare: Command before the training, in words of `str.format` with ``data``, ``seed`` and
+            ``model``; empty for none.
+        sets: Overrides of the training, in the same words.
+        kind: What decides, for the table.
+    """
+
+    profile: str
+    kind: str
+    prepare: tuple[str, ...] = ()
+    sets: tuple[str, ...] = field(factory=tuple)
+
+
+RECIPES: Final[Mapping[str, Recipe]] = {
+    "gpt2": Recipe(profile="small-gpt2", kind="GPT-2"),
+    "hrm": Recipe(profile="small-hrm", kind="HRM"),
+}
+
+
+@frozen
+class BabyRow:
+    """One row: a level, a track, a recipe and a number of demonstrations.
+
+    Attributes:
+        level: The level.
+        track: ``marked`` or ``unmarked``.
+        recipe: Name of the recipe.
+        demonstrations: Episodes of the bot that are trained on.
+        seeds: Training seeds.
+    """
+
+    level: str
+    track: str
+    recipe: str
+    demonstrations: int = 1000
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    @property
+    def name(self) -> str:
+        """Its name, which is that of its file."""
+        return f"babyai-{self.level}-{self.track}-{self.recipe}-{self.demonstrations}"
+
+    @property
+    def task(self) -> str:
+        """Its task."""
+        return f"babyai:{self.level}:{self.track}"
+
+    @property
+    def target(self) -> float | None:
+        """What is hoped for."""
+        if self.demonstrations != 1000 or self.recipe != "gpt2":
+            return None
+        return TARGETS.get((self.level, self.track))
+
+
+def baby_rows() -> Iterator[BabyRow]:
+    """Yield the rows, the most wanted first."""
+    for recipe in RECIPES:
+        for level in LEVELS:
+            for track in TRACKS:
+                yield BabyRow(level, track, recipe)
+    for recipe in RECIPES:
+        for track in TRACKS:
+            for count in LADDER:
+                if count != 1000:
+                    yield BabyRow("GoToLocal", track, recipe, count)

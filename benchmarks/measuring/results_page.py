@@ -1,0 +1,196 @@
+"""docs/results.md from the rows that are there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from measuring.recipes import LADDER, LEVELS, TRACKS, baby_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+Row = dict[str, Any]
+
+_HEAD: Final = """# Results
+
+Every row is made by `make results ROW=NAME` and lies, with its commands, seeds, commit and machine, in
+`benchmarks/results/rows`; this page is written from these files and from nothing else. Rows that are missing
+were not made yet. Intervals are of 95 %. How the figures are taken: [guide](guide.md#measuring).
+"""
+
+_BABY: Final = """
+## BabyAI
+
+Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody, on seeds that no choice was
+made on; the mean of training seeds {seeds}, intervals clustered by episode. Of greedy and sampled decisions the better
+one is shown and named. `random`, `majority`, `untrained` and the bot play the same episodes.
+
+Two tracks, never put together. *unmarked*: the view lists what is seen, and the model has to find what the mission
+means. *marked*: the view says of an object that it is what the mission means, so the model only has to get there.
+"""
+
+_PUBLISHED: Final = """
+### Published figures, unmarked only
+
+{lines}
+"""
+
+
+def page(folder: Path) -> str:
+    """Return the page.
+
+    Args:
+        folder: Folder of the rows' files.
+    """
+    rows = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    parts = [_HEAD]
+    baby = {row["row"]: row for row in rows if row["kind"] == "babyai"}
+    if baby:
+        parts += _babyai(baby)
+    gym = [row for row in rows if row["kind"] == "research-gym"]
+    if gym:
+        parts += _gym(gym)
+    return "\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _babyai(rows: dict[str, Row]) -> Iterator[str]:
+    some = next(iter(rows.values()))
+    seeds = ", ".join(str(each["seed"]) for each in some["trainings"])
+    yield _BABY.format(episodes=some["episodes"], seeds=seeds)
+    for track in TRACKS:
+        yield f"\n### {track}, 1,000 demonstrations\n"
+        yield from _table(
+            ["level", "what", "success", "95 %", "of each seed", "hoped for"],
+            [line for level in LEVELS for line in _level(rows, level, track)],
+        )
+    ladder = list(_ladder(rows))
+    if ladder:
+        yield "\n### GoToLocal over demonstrations\n"
+        heads = ["track", "recipe", *(f"{count:,}" for count in LADDER)]
+        yield from _table(heads, ladder)
+    yield "\n### What the rows took\n"
+    yield from _table(
+        ["row", "weights", "training, s", "decisions/s", "MiB", "machine", "commit"],
+        [_cost(row) for row in _ordered(rows)],
+    )
+    published = list(_published(rows))
+    if published:
+        yield _PUBLISHED.format(lines="\n".join(published))
+
+
+def _ordered(rows: dict[str, Row]) -> list[Row]:
+    return [rows[row.name] for row in baby_rows() if row.name in rows]
+
+
+def best(row: Row) -> Row:
+    """Return the better way to decide."""
+    found: Row = max(row["groups"], key=lambda group: group["success_rate"])
+    return found
+
+
+def _level(rows: dict[str, Row], level: str, track: str) -> Iterator[list[str]]:
+    of_level = [
+        row
+        for row in _ordered(rows)
+        if row["task"] == f"babyai:{level}:{track}" and row["demonstrations"] == 1000
+    ]
+    for row in of_level:
+        group = best(row)
+        low, high = group["ci95"]
+        yield [
+            level,
+            f"{row['decides']}, {group['way']}",
+            f"**{_percent(group['success_rate'])}**",
+            f"{_percent(low)} to {_percent(high)}",
+            ", ".join(_percent(each) for each in group["of_each"]),
+            "" if row["target"] is None else _percent(row["target"]),
+        ]
+    for each in of_level[0]["beside"] if of_level else []:
+        low, high = each["ci95"]
+        name = each["name"].partition("@")[2] or each["name"]
+        shown = f"{_percent(low)} to {_percent(high)}"
+        yield [level, name, _percent(each["success_rate"]), shown, "", ""]
+
+
+def _ladder(rows: dict[str, Row]) -> Iterator[list[str]]:
+    known = {
+        (row["task"], row["recipe"], row["demonstrations"]): row
+        for row in rows.values()
+        if row["task"].startswith("babyai:GoToLocal")
+    }
+    for track in TRACKS:
+        for recipe in dict.fromkeys(recipe for _, recipe, _ in known):
+            found = [known.get((f"babyai:GoToLocal:{track}", recipe, n)) for n in LADDER]
+            if sum(row is not None for row in found) > 1:
+                name = next(row["decides"] for row in found if row is not None)
+                yield [track, name, *(_rung(row) for row in found)]
+
+
+def _rung(row: Row | None) -> str:
+    if row is None:
+        return ""
+    group = best(row)
+    low, high = group["ci95"]
+    return f"{_percent(group['success_rate'])} [{_percent(low)}, {_percent(high)}]"
+
+
+def _cost(row: Row) -> list[str]:
+    seconds = ", ".join(f"{each['training']['seconds']:.0f}" for each in row["trainings"])
+    speed = min(each["decisions_per_second"] for each in row["rows"])
+    memory = max(each["peak_rss_mb"] for each in row["rows"])
+    return [
+        row["row"],
+        f"{row['trainings'][0]['parameters']:,}",
+        seconds,
+        f"{speed:,.0f}",
+        f"{memory:,.0f}",
+        row["machine"],
+        row["commit"],
+    ]
+
+
+def _published(rows: dict[str, Row]) -> Iterator[str]:
+    told = {}
+    for row in rows.values():
+        if row["task"].endswith(":unmarked"):
+            told[row["task"]] = row["published"]
+    for task, figures in sorted(told.items()):
+        for figure in figures:
+            value = "" if figure["value"] is None else f" {_percent(figure['value'])}"
+            yield f"- {task}: {figure['name']}{value}. {figure['note']} Source: {figure['source']}."
+
+
+def _gym(rows: Sequence[Row]) -> Iterator[str]:
+    yield "\n## research-gym\n"
+    for row in rows:
+        yield f"\n### {row['title']}\n\n{row['text']}\n"
+        yield from _table(
+            ["policy", "return", "95 %", "normalised", "weights", "decisions/s"],
+            [_policy(each) for each in row["rows"]],
+        )
+        yield f"\n{row['machine']}; commit {row['commit']}. `{row['commands'][-1]}`\n"
+
+
+def _policy(row: Row) -> list[str]:
+    low, high = row["ci95"]
+    share = row["normalised"]
+    return [
+        row["name"],
+        f"{row['mean_return']:.2f}",
+        f"{low:.2f} to {high:.2f}",
+        "" if share is None else f"{share['mean']:.2f} [{share['low']:.2f}, {share['high']:.2f}]",
+        "" if row["parameters"] is None else f"{row['parameters']:,}",
+        "" if row["decisions_per_second"] is None else f"{row['decisions_per_second']:,.0f}",
+    ]
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
+    yield from (f"| {' | '.join(line)} |" for line in lines)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

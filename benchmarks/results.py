@@ -1,0 +1,212 @@
+"""Regenerate docs/results.md row by row: `make results`, or `make results ROW=babyai-GoToLocal`.
+
+    python benchmarks/results.py                       # every row that is missing: days
+    python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000   # one row: minutes
+    python benchmarks/results.py --list
+    python benchmarks/results.py --page                # only the page, from the rows that are there
+
+A row is one JSON file under benchmarks/results/rows, with the commands that made it. What was cut
+off goes on: demonstrations, trainings, episodes and rows are kept below data/run/results. Names
+may be beginnings of names. Trainings are of one thread, `--jobs` of them side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aegis.evaluation.machine import machine
+from measuring.recipes import RECIPES, BabyRow, baby_rows
+from measuring.results_page import page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+HERE: Final = ROOT / "benchmarks" / "results"
+ROWS: Final = HERE / "rows"
+WORK: Final = ROOT / "data" / "run" / "results"
+EPISODES: Final = 512
+_AEGIS: Final = "import sys; from aegis.cli.main import main; main(sys.argv[1:])"
+
+
+def aegis(folder: Path, *words: object, seed: int | None = None) -> dict[str, Any]:
+    """Run a command of the command line in a project and return what it answers as JSON."""
+    shared = ["-C", str(folder), "--json", *([] if seed is None else ["--seed", str(seed)])]
+    command = [sys.executable, "-c", _AEGIS, *shared, *map(str, words)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print(f"failed: {shown(words, seed)}", file=sys.stderr)
+        sys.exit(done.returncode)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def shown(words: Sequence[object], seed: int | None = None) -> str:
+    """Return a command as a person types it."""
+    return " ".join(["aegis", *([] if seed is None else [f"--seed {seed}"]), *map(str, words)])
+
+
+def project(name: str) -> Path:
+    """Return a project's folder below the work folder; it is made where it is missing."""
+    folder = WORK / name
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "aegis.toml", folder / "aegis.toml")
+    (folder / "library").mkdir(exist_ok=True)
+    return folder
+
+
+def demonstrations(row: BabyRow) -> tuple[Path, list[str]]:
+    """Return the file of a row's demonstrations and the command that makes it."""
+    words = ["data", "collect", "--task", row.task, "--teacher", "bot"]
+    words += ["--episodes", str(row.demonstrations)]
+    file = WORK / "demonstrations" / f"{row.level}-{row.track}-{row.demonstrations}.jsonl"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aegis(project("arena"), *words, "--out", file)
+    return file, [shown([*words, "--out", file.name])]
+
+
+def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
+    """Return the checkpoint of one training seed, what it took, and the commands."""
+    folder = project(f"{row.name}-{seed}")
+    record = folder / "trained.json"
+    if record.exists():
+        found: dict[str, Any] = json.loads(record.read_text())
+        return found
+    recipe = RECIPES[row.recipe]
+    names = {"data": data, "seed": seed, "model": folder / "model", "level": row.level}
+    commands = []
+    sets = [part for each in recipe.sets for part in ("--set", each.format(**names))]
+    if recipe.prepare:
+        words = [word.format(**names) for word in recipe.prepare]
+        if not (folder / "model").exists():
+            aegis(folder, *words, seed=seed)
+        commands.append(shown(words, seed))
+    words = [*sets, "train", "--profile", recipe.profile, "--task", row.task]
+    words += ["--data", str(data), "--no-judge"]
+    began = time.monotonic()
+    answer = aegis(folder, *words, seed=seed)
+    commands.append(shown(words, seed))
+    found = {
+        "seed": seed,
+        "checkpoint": answer["checkpoint"],
+        "seconds": round(time.monotonic() - began, 1),
+        "training": {key: answer[key] for key in ("examples", "epochs", "seconds", "metrics")},
+        "parameters": answer["total_parameters"],
+        "commands": [command.replace(f"{WORK}/", "") for command in commands],
+    }
+    record.write_text(json.dumps(found, indent=1))
+    return found
+
+
+def enter(row: BabyRow, seed: int, checkpoint: str) -> None:
+    """Copy a checkpoint to where all are compared; its name is the digest of what it holds."""
+    arena = project("arena") / "data" / "run" / "checkpoints" / checkpoint
+    if not arena.exists():
+        source = WORK / f"{row.name}-{seed}" / "data" / "run" / "checkpoints" / checkpoint
+        part = arena.with_name(f".{checkpoint}.part")
+        shutil.copytree(source, part, dirs_exist_ok=True)
+        part.rename(arena)
+
+
+def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
+    """Return everything about a row."""
+    data, commands = demonstrations(row)
+    with ThreadPoolExecutor(jobs) as threads:
+        trainings = list(threads.map(lambda seed: trained(row, data, seed), row.seeds))
+    for one in trainings:
+        enter(row, one["seed"], one["checkpoint"])
+    profile = RECIPES[row.recipe].profile
+    entrants = [f"{profile}@{one['checkpoint'][:12]}" for one in trainings]
+    words = ["compare", *entrants, "--task", row.task, "--episodes", EPISODES]
+    words += ["--decide", "both", "--jobs", jobs]
+    found = aegis(project("arena"), *words)
+    commands += [command for one in trainings for command in one["commands"]]
+    return {
+        "row": row.name,
+        "kind": "babyai",
+        "task": row.task,
+        "recipe": row.recipe,
+        "decides": RECIPES[row.recipe].kind,
+        "demonstrations": row.demonstrations,
+        "target": row.target,
+        "episodes": EPISODES,
+        "first_seed": found["first_seed"],
+        "split": found["environment"]["split"],
+        "rules": found["environment"]["version"],
+        "groups": found["groups"] or _single(found, entrants),
+        "beside": [each for each in found["rows"] if each["kind"] != "profile"],
+        "rows": [each for each in found["rows"] if each["kind"] == "profile"],
+        "published": found["published"],
+        "trainings": [{k: v for k, v in one.items() if k != "commands"} for one in trainings],
+        "commands": [*commands, shown(words)],
+    }
+
+
+def _single(found: dict[str, Any], entrants: Sequence[str]) -> list[dict[str, Any]]:
+    """Return rows of a single training in the form of groups."""
+    keys = ("profile", "way", "experience", "episodes", "success_rate", "mean_return", "ci95")
+    rows = [each for each in found["rows"] if each["kind"] == "profile"]
+    return [
+        {key: each[key] for key in keys}
+        | {"members": list(entrants), "of_each": [each["success_rate"]]}
+        for each in rows
+    ]
+
+
+def commit() -> str:
+    """Return the commit that is measured, marked where files differ from it."""
+    words = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def write(found: dict[str, Any]) -> None:
+    """Write a row's file."""
+    ROWS.mkdir(parents=True, exist_ok=True)
+    made = datetime.now(UTC).strftime("%Y-%m-%d")
+    full = found | {"commit": commit(), "machine": machine(), "made": made}
+    part = ROWS / f".{found['row']}.part"
+    part.write_text(json.dumps(full, indent=1) + "\n")
+    part.replace(ROWS / f"{found['row']}.json")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", nargs="*", help="beginnings of names of rows; all by default")
+    parser.add_argument("--list", action="store_true", help="list the rows")
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    parser.add_argument("--again", action="store_true", help="also rows that are there")
+    parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
+    arguments = parser.parse_args()
+    wanted = [
+        row
+        for row in baby_rows()
+        if not arguments.rows or any(row.name.startswith(name) for name in arguments.rows)
+    ]
+    if arguments.list:
+        for row in wanted:
+            there = (ROWS / f"{row.name}.json").exists()
+            print(f"{row.name:50s} {'there' if there else 'missing'}")
+        return
+    for row in [] if arguments.page else wanted:
+        if arguments.again or not (ROWS / f"{row.name}.json").exists():
+            print(f"== {row.name}", flush=True)
+            write(baby(row, arguments.jobs))
+            (ROOT / "docs" / "results.md").write_text(page(ROWS))
+    (ROOT / "docs" / "results.md").write_text(page(ROWS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""BabyAI levels and gymnasium's environments with text views."""

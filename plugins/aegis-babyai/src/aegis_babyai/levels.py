@@ -1,0 +1,162 @@
+"""The levels of BabyAI, and which of their words may be exchanged without changing the task.
+
+A level draws its objects and its mission at random. Where it draws the colour of everything alike,
+a world whose colours have other names is as likely, and what was right in the one is right in the
+other. Where it does not (its mission always names the red ball) only what it treats alike may be
+exchanged: colours among those of one block, types among those of one block.
+
+- A mission that always names a colour or a type fixes it.
+- A key that opens a locked door is no ball and no box. Where doors may be locked, keys stay keys.
+- Walls are grey and count as objects where a mission names no type ("the grey object"), so that
+  grey is no colour like the others there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Blocks = tuple[tuple[str, ...], ...]
+
+COLOURS: Final = ("red", "green", "blue", "purple", "yellow", "grey")
+"""The colours in the order of minigrid's numbers, from 0."""
+
+_ALL_COLOURS: Final[Blocks] = (COLOURS,)
+_ALL_TYPES: Final[Blocks] = (("ball", "box", "key"),)
+_NO_KEYS: Final[Blocks] = (("ball", "box"),)
+_NO_BALLS: Final[Blocks] = (("box", "key"),)
+_NOT_RED: Final[Blocks] = (("green", "blue", "purple", "yellow", "grey"),)
+
+
+@frozen
+class Level:
+    """A level.
+
+    Attributes:
+        colours: Colours that may be exchanged, in blocks.
+        types: Types of objects that may be exchanged, in blocks.
+    """
+
+    colours: Blocks = _ALL_COLOURS
+    types: Blocks = _ALL_TYPES
+
+
+_ALIKE: Final = Level()
+_LOCKED: Final = Level(types=_NO_KEYS)
+_NAMED_TYPE: Final = Level(types=())
+
+LEVELS: Final[Mapping[str, Level]] = {
+    # The mission is the red ball's.
+    "GoToRedBallGrey": Level(colours=(), types=_NO_BALLS),
+    "GoToRedBall": Level(colours=_NOT_RED, types=_NO_BALLS),
+    "GoToRedBallNoDists": Level(colours=(), types=()),
+    "GoToRedBlueBall": Level(
+        colours=(("red", "blue"), ("green", "purple", "yellow", "grey")), types=_NO_BALLS
+    ),
+    # One room.
+    "GoToObj": _ALIKE,
+    "GoToObjS4": _ALIKE,
+    "GoToLocal": _ALIKE,
+    "GoToLocalS5N2": _ALIKE,
+    "GoToLocalS6N2": _ALIKE,
+    "GoToLocalS6N3": _ALIKE,
+    "GoToLocalS6N4": _ALIKE,
+    "GoToLocalS7N4": _ALIKE,
+    "GoToLocalS7N5": _ALIKE,
+    "GoToLocalS8N2": _ALIKE,
+    "GoToLocalS8N3": _ALIKE,
+    "GoToLocalS8N4": _ALIKE,
+    "GoToLocalS8N5": _ALIKE,
+    "GoToLocalS8N6": _ALIKE,
+    "GoToLocalS8N7": _ALIKE,
+    "PickupLoc": _ALIKE,
+    "PickupDist": Level(colours=(COLOURS[:-1],)),  # its missions know "the grey object"
+    "PickupDistDebug": Level(colours=(COLOURS[:-1],)),
+    "PutNextLocal": _ALIKE,
+    "PutNextLocalS5N3": _ALIKE,
+    "PutNextLocalS6N4": _ALIKE,
+    "OneRoomS8": _NAMED_TYPE,
+    "OneRoomS12": _NAMED_TYPE,
+    "OneRoomS16": _NAMED_TYPE,
+    "OneRoomS20": _NAMED_TYPE,
+    # Two rooms without a wall between them.
+    "PutNextS4N1": _ALIKE,
+    "PutNextS5N1": _ALIKE,
+    "PutNextS5N2": _ALIKE,
+    "PutNextS6N3": _ALIKE,
+    "PutNextS7N4": _ALIKE,
+    "MoveTwoAcrossS5N2": _ALIKE,
+    "MoveTwoAcrossS8N9": _ALIKE,
+    # Rooms whose doors are closed and not locked.
+    "GoTo": _ALIKE,
+    "GoToOpen": _ALIKE,
+    "GoToObjMaze": _ALIKE,
+    "GoToObjMazeOpen": _ALIKE,
+    "GoToObjMazeS4R2": _ALIKE,
+    "GoToObjMazeS4": _ALIKE,
+    "GoToObjMazeS5": _ALIKE,
+    "GoToObjMazeS6": _ALIKE,
+    "GoToObjMazeS7": _ALIKE,
+    "GoToSeq": _ALIKE,
+    "GoToSeqS5R2": _ALIKE,
+    "Open": _ALIKE,
+    "OpenRedDoor": Level(colours=()),
+    "OpenDoor": _ALIKE,
+    "OpenDoorDebug": _ALIKE,
+    "OpenDoorColor": _ALIKE,
+    "OpenDoorLoc": _ALIKE,
+    "OpenTwoDoors": _ALIKE,
+    "OpenRedBlueDoors": Level(colours=()),
+    "OpenRedBlueDoorsDebug": Level(colours=()),
+    "OpenDoorsOrderN2": _ALIKE,
+    "OpenDoorsOrderN4": _ALIKE,
+    "Pickup": _ALIKE,
+    "UnblockPickup": _ALIKE,
+    "PickupAbove": _ALIKE,
+    "ActionObjDoor": _ALIKE,
+    "FindObjS5": _ALIKE,
+    "FindObjS6": _ALIKE,
+    "FindObjS7": _ALIKE,
+    "BossLevelNoUnlock": _ALIKE,
+    # Rooms whose doors may be locked.
+    "GoToDoor": _LOCKED,
+    "GoToObjDoor": _LOCKED,
+    "GoToImpUnlock": _LOCKED,
+    "Unlock": _LOCKED,
+    "UnlockLocal": _LOCKED,
+    "UnlockLocalDist": _LOCKED,
+    "Synth": _LOCKED,
+    "SynthS5R2": _LOCKED,
+    "SynthLoc": _LOCKED,
+    "SynthSeq": _LOCKED,
+    "MiniBossLevel": _LOCKED,
+    "BossLevel": _LOCKED,
+    # The same, and the mission always names one type.
+    "UnlockPickup": _NAMED_TYPE,
+    "UnlockPickupDist": _NAMED_TYPE,
+    "BlockedUnlockPickup": _NAMED_TYPE,
+    "KeyCorridor": _NAMED_TYPE,
+    "KeyCorridorS3R1": _NAMED_TYPE,
+    "KeyCorridorS3R2": _NAMED_TYPE,
+    "KeyCorridorS3R3": _NAMED_TYPE,
+    "KeyCorridorS4R3": _NAMED_TYPE,
+    "KeyCorridorS5R3": _NAMED_TYPE,
+    "KeyCorridorS6R3": _NAMED_TYPE,
+}
+
+WITHOUT_TEACHER: Final = frozenset(
+    {
+        "KeyInBox",
+        "OpenDoorsOrderN2Debug",
+        "OpenDoorsOrderN4Debug",
+        "PutNextS5N2Carrying",
+        "PutNextS6N3Carrying",
+        "PutNextS7N4Carrying",
+        "UnlockToUnlock",
+    }
+)
+"""The levels that minigrid's own bot does not master, and that are therefore none of these."""

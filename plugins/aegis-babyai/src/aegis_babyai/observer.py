@@ -1,0 +1,81 @@
+"""The observer: makes views of images, the mission and the agent's own actions, of nothing else."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from aegis.contracts.view import Recent, View
+from aegis_babyai import rendering
+from aegis_babyai.memory import Memory
+from aegis_babyai.mission import mark_of, wanted_of
+from aegis_babyai.scene import Scene, Sight, Thing
+from aegis_babyai.world import ACTIONS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aegis_babyai.memory import Kept
+    from aegis_babyai.settings import Track
+
+RECENT: Final = 3
+"""Own last actions that a view shows."""
+
+_DID: Final = {name: Recent(name, "ok") for name in ACTIONS}
+_BLOCKED: Final = Recent("forward blocked", "ok")
+
+
+class Observer:
+    """What one agent sees in one episode.
+
+    Args:
+        mission: The mission.
+        limit: Steps that the episode has at most.
+        track: Whether the view marks what the mission speaks of.
+        image: What is seen first, (7, 7, 3).
+    """
+
+    def __init__(
+        self, mission: str, limit: int, track: Track, image: npt.NDArray[np.uint8]
+    ) -> None:
+        self._mission, self._limit = mission, limit
+        self._wanted = wanted_of(mission) if track == "marked" else ()
+        self._memory = Memory()
+        self._recent: deque[Recent] = deque(maxlen=RECENT)
+        self._step = 1
+        self._memory.look(image)
+
+    def after(self, action: str, image: npt.NDArray[np.uint8]) -> View:
+        """Return the view after an action, given what is seen then, (7, 7, 3)."""
+        blocked = self._memory.move(action)
+        self._recent.append(_BLOCKED if blocked else _DID[action])
+        self._step += 1
+        self._memory.look(image)
+        return self.view()
+
+    def view(self) -> View:
+        """Return the current view."""
+        return View(
+            goal=self._mission,
+            step=self._step,
+            limit=self._limit,
+            observation=rendering.lines(self.scene()),
+            recent=tuple(self._recent),
+        )
+
+    def scene(self) -> Scene:
+        """Return what is seen and remembered."""
+        memory = self._memory
+        seen, past = [], []
+        for place, kept in memory.things.items():
+            ahead, aside = memory.seen_from_here(place)
+            if ahead or aside:  # not the doorway that the agent stands in
+                sight = Sight(self._thing(kept), ahead, aside)
+                (seen if place in memory.seen else past).append(sight)
+        carried = None if memory.carried is None else self._thing(memory.carried)
+        return Scene(memory.near, carried, tuple(seen), tuple(past))
+
+    def _thing(self, kept: Kept) -> Thing:
+        mark = mark_of(self._wanted, kept, self._memory)
+        return Thing(kept.colour, kept.kind, kept.state, mark)

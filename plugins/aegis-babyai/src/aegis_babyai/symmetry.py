@@ -1,0 +1,84 @@
+"""Symmetries: a world seen in a mirror, or with other names for its colours and types.
+
+BabyAI's worlds have no right or left hand of their own: in the mirror every rule holds with left
+and right exchanged. Which colours and types may be exchanged is a matter of the level
+(`aegis_babyai.levels`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, frozen
+
+from aegis_babyai import rendering
+from aegis_babyai.scene import Scene, Sight, Thing
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+    import aegis
+    from aegis_babyai.levels import Blocks
+
+_SIDES: Final = {"left": "right", "right": "left"}
+_WORD: Final = re.compile(r"[a-z]+")
+
+
+@frozen
+class Symmetry:
+    """A symmetry of a level.
+
+    Attributes:
+        mirrored: Whether left and right are exchanged.
+        names: New names of colours and types; what is not among them keeps its own.
+    """
+
+    mirrored: bool
+    names: Mapping[str, str]
+
+    @classmethod
+    def drawn(cls, random: random.Random, blocks: Blocks) -> Symmetry:
+        """Return a symmetry, each as likely, that exchanges names within blocks of them."""
+        names: dict[str, str] = {}
+        for block in blocks:
+            names |= zip(block, random.sample(block, len(block)), strict=True)
+        return cls(random.random() < 0.5, names)  # noqa: PLR2004 - a coin
+
+    def view(self, view: aegis.View) -> aegis.View:
+        """Return a view as it would be in the other world.
+
+        Raises:
+            ValueError: If it is not a view of BabyAI.
+        """
+        scene = self.scene(rendering.scene_of(view.observation))
+        return evolve(
+            view,
+            goal=self.text(view.goal),
+            observation=rendering.lines(scene),
+            recent=tuple(evolve(one, action=self.text(one.action)) for one in view.recent),
+        )
+
+    def text(self, text: str) -> str:
+        """Return words as they would be in the other world: of missions, actions."""
+        words = {**self.names, **(_SIDES if self.mirrored else {})}
+        return _WORD.sub(lambda found: words.get(found[0], found[0]), text)
+
+    def scene(self, scene: Scene) -> Scene:
+        """Return a scene as it would be in the other world."""
+        walls = scene.walls
+        return Scene(
+            walls._replace(left=walls.right, right=walls.left) if self.mirrored else walls,
+            None if scene.carried is None else self._thing(scene.carried),
+            tuple(self._sight(sight) for sight in scene.seen),
+            tuple(self._sight(sight) for sight in scene.past),
+        )
+
+    def _sight(self, sight: Sight) -> Sight:
+        aside = -sight.aside if self.mirrored else sight.aside
+        return Sight(self._thing(sight.thing), sight.ahead, aside)
+
+    def _thing(self, thing: Thing) -> Thing:
+        colour, kind = (self.names.get(name, name) for name in (thing.colour, thing.kind))
+        return thing._replace(colour=colour, kind=kind)

@@ -1,0 +1,106 @@
+"""Variants: demonstrations as good as a recorded one, by the symmetries of its level."""
+
+from __future__ import annotations
+
+import random
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve
+
+import aegis
+from aegis.errors import InputError
+from aegis_babyai import rendering
+from aegis_babyai.levels import LEVELS
+from aegis_babyai.symmetry import Symmetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aegis_babyai.levels import Blocks
+
+_TRIES: Final = 4
+"""Symmetries drawn for every variant that is asked for: many change nothing that is shown, such as
+new names of colours out of sight."""
+
+
+def variants(experience: aegis.Experience, count: int, seed: int) -> list[aegis.Experience]:
+    """Return up to `count` variants of a step, all different from it and from each other.
+
+    Args:
+        experience: A recorded step; the name of its environment says the level.
+        count: How many at most.
+        seed: The same step and seed give the same variants.
+
+    Raises:
+        InputError: ``babyai-variants`` if it is not a step of a known level, or its view has other
+            words than this version's.
+    """
+    try:
+        blocks = _blocks(experience)
+        found = list(_distinct(experience, blocks, count, seed))
+    except (ValueError, LookupError) as error:
+        raise InputError.of(
+            "babyai-variants",
+            f"step {experience.step} of {experience.environment!r} is none that this version of "
+            f"babyai shows: {error}",
+            fix="set [learning].variants = 0, or collect the demonstrations anew",
+        ) from error
+    return found
+
+
+def _distinct(
+    experience: aegis.Experience, blocks: Blocks, count: int, seed: int
+) -> Iterator[aegis.Experience]:
+    if experience.decision.chosen is None:  # imported: nobody knows what was right
+        return
+    origin = f"{seed} {experience.episode} {experience.index} {experience.view.render()}"
+    drawing = random.Random(blake2b(origin.encode(), digest_size=8).digest())
+    known = {_shown(experience)}
+    for _ in range(_TRIES * count):
+        variant = _under(Symmetry.drawn(drawing, blocks), experience)
+        if _shown(variant) not in known:
+            known.add(_shown(variant))
+            yield variant
+            if len(known) > count:
+                return
+
+
+def _shown(experience: aegis.Experience) -> tuple[str, int | None]:
+    return experience.view.render(), experience.decision.chosen
+
+
+def _blocks(experience: aegis.Experience) -> Blocks:
+    """Return the names that may be exchanged in a step."""
+    level = LEVELS[experience.environment.split(":")[1]]
+    action = experience.decision.action
+    facing = rendering.facing(rendering.scene_of(experience.view.observation))
+    # A toggled box is gone, a toggled ball is not: there the types are not alike.
+    toggled = action is not None and action.tool == "toggle"
+    if toggled and facing is not None and facing.kind != "door":
+        return level.colours
+    return level.colours + level.types
+
+
+def _under(symmetry: Symmetry, experience: aegis.Experience) -> aegis.Experience:
+    """Return a step as it would be in the other world; the candidates keep their order."""
+    decision = experience.decision
+    names = [action.tool for action in decision.candidates]
+    origin = [names.index(symmetry.text(name)) for name in names]  # of each in the other world
+
+    def moved(values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(values[index] for index in origin)
+
+    assert decision.chosen is not None
+    chosen = origin.index(decision.chosen)
+    return evolve(
+        experience,
+        view=symmetry.view(experience.view),
+        decision=evolve(
+            decision,
+            chosen=chosen,
+            action=decision.candidates[chosen],
+            engine_log_probabilities=moved(decision.engine_log_probabilities),
+            behaviour_log_probabilities=moved(decision.behaviour_log_probabilities),
+        ),
+    )

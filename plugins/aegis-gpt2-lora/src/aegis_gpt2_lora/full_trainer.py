@@ -1,0 +1,160 @@
+"""The trainer ``gpt2-full``: all weights of a small causal language model, on recorded steps."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import torch
+from attrs import asdict, evolve
+
+from aegis.contracts.roles import TrainingResult
+from aegis.errors import ModelError
+from aegis.neural.training_run import TrainingRun
+from aegis.neural.weighting import left_out_figures
+from aegis_gpt2_lora.base import Base, file_digests, weights_digest
+from aegis_gpt2_lora.facts import KIND
+from aegis_gpt2_lora.full_learner import FullLearner
+from aegis_gpt2_lora.gpt2 import Gpt2
+from aegis_gpt2_lora.gpt2_trees import Gpt2Trees
+from aegis_gpt2_lora.learning_rate import default_full_rate, width_of
+from aegis_gpt2_lora.model_folder import open_model_folder
+from aegis_gpt2_lora.objective import Objective
+from aegis_gpt2_lora.training import (
+    RESULTS,
+    digest_of,
+    fingerprint,
+    gpt_engine,
+    run_settings,
+    train_and_held_out,
+)
+from aegis_gpt2_lora.transformers_trees import TransformersTrees
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
+    from aegis_gpt2_lora.engine import GptEngine
+    from aegis_gpt2_lora.examples import Examples
+    from aegis_gpt2_lora.trainer_settings import FullTrainerSettings
+
+NAME: Final = "gpt2-full"
+
+
+class FullTrainer:
+    """Trains all weights of an engine ``gpt2``.
+
+    Args:
+        settings: Section ``[trainer.gpt2-full]``.
+    """
+
+    accepts = frozenset({KIND})
+
+    def __init__(self, settings: FullTrainerSettings) -> None:
+        self._settings = settings
+
+    def train(
+        self, engine: Engine, data: ExperienceDataset, context: TrainingContext
+    ) -> TrainingResult:
+        """Train and write the whole model into ``context.directory``.
+
+        Training goes on from the weights that the engine serves, an adapter merged into them
+        included. Where it is interrupted or diverges nothing is written, and the engine serves
+        what it served before. Without held-out steps all epochs are trained and the last weights
+        are kept; ``held_out_examples`` says 0 then.
+
+        Raises:
+            ContractError: If the engine is none of this plugin's.
+            ModelError: If the state to go on with is damaged or of another training, or dropout
+                is asked for where there is none.
+            InputError: ``no-examples`` if no step trains anything under the objective.
+        """
+        gpt = gpt_engine(engine, NAME)
+        settings, module = self._settings, gpt.module
+        objective = full_objective(gpt, settings.dropout)
+        train, held_out = train_and_held_out(gpt, data, context, settings, NAME)
+        before = {name: weight.detach().clone() for name, weight in module.named_parameters()}
+        kept: Mapping[str, torch.Tensor] = before
+        try:
+            run = TrainingRun(
+                learner=FullLearner(objective, module, settings),
+                train=train.rows,
+                held_out=held_out.rows,
+                settings=run_settings(
+                    settings,
+                    settings.learning_rate or default_full_rate(width_of(module)),
+                    settings.floor,
+                ),
+                context=context,
+                identity=self._identity(gpt, before, train, held_out, context.seed),
+                total_parameters=sum(weight.numel() for weight in before.values()),
+            )
+            stopped_because = run.go()
+            if stopped_because in RESULTS:
+                kept = run.kept()
+        finally:
+            _put(module, kept)
+        if stopped_because in RESULTS:
+            gpt.save(context.directory)
+            folder = open_model_folder(context.directory)
+            gpt.base = Base("", folder, file_digests(folder))
+            weights = weights_digest(gpt.base.digests, None)
+            gpt.capabilities = evolve(gpt.capabilities, weights=weights)
+        return TrainingResult(
+            directory=context.directory,
+            metrics={**run.metrics(), **left_out_figures(train.left_out)},
+            examples=run.examples_seen,
+            epochs=run.epochs_done,
+            stopped_because=stopped_because,
+            needs={"tokenizer": fingerprint(gpt)},
+        )
+
+    def _identity(
+        self,
+        engine: GptEngine,
+        before: Mapping[str, torch.Tensor],
+        train: Examples,
+        held_out: Examples,
+        seed: int,
+    ) -> str:
+        """Return a digest of everything that a training's result follows from."""
+        weights = hashlib.sha256()
+        for weight in before.values():
+            weights.update(weight.cpu().numpy().tobytes())
+        return digest_of(
+            {
+                "trainer": asdict(self._settings),
+                "engine": asdict(engine.settings),
+                "weights": weights.hexdigest(),
+                "train": train.digest,
+                "held_out": held_out.digest,
+                "seed": seed,
+            }
+        )
+
+
+def full_objective(engine: GptEngine, dropout: float = 0.0) -> Objective:
+    """Return the losses of an engine with gradients for all of its weights.
+
+    Raises:
+        ModelError: ``dropout-unsupported`` where an architecture has no dropout here.
+    """
+    module = engine.module
+    if isinstance(module, Gpt2):
+        return Objective(engine, Gpt2Trees(module, dropout), module.head)
+    if dropout > 0:
+        raise ModelError.of(
+            "dropout-unsupported",
+            f"{type(module).__name__} is trained without dropout, not with {dropout:g}",
+            where=f"[trainer.{NAME}].dropout",
+            fix="set it to 0, or train a GPT-2",
+        )
+    return Objective(engine, TransformersTrees(module), lambda logits: logits)
+
+
+@torch.no_grad()
+def _put(module: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Let a module compute with weights, without gradients left over."""
+    for name, weight in module.named_parameters():
+        weight.copy_(weights[name])
+        weight.grad = None
