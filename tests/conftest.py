@@ -60,3 +60,27 @@ def _lived(tmp_path_factory) -> Path:
 def trainable(_lived, tmp_path) -> Path:
     """A project with experience, whose profile has an engine and a trainer of a local plugin."""
     return Path(shutil.copytree(_lived, tmp_path / "trainable"))
+
+
+CORRIDOR = """
+profile = "tally"
+[plugins]
+enabled = ["corridor.py", "tally.py"]
+[learning]
+judge_episodes = 10
+[profiles.tally]
+engine = "tally"
+environment = "corridor"
+phases.imitate = "tally"
+"""
+
+
+@pytest.fixture
+def corridor(tmp_path) -> Path:
+    """A project with the seeded environment ``corridor``, and an engine that can be trained."""
+    folder = tmp_path / "corridor"
+    folder.mkdir()
+    for name in ("environments/corridor.py", "trainers/tally.py"):
+        shutil.copy(ROOT / "tests" / "fixtures" / name, folder)
+    (folder / "aegis.toml").write_text(CORRIDOR, "utf-8")
+    return folder

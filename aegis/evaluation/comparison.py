@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from aegis.evaluation.groups import groups
 from aegis.evaluation.intervals import Interval, mean_interval, normalised, paired_difference
 from aegis.evaluation.significance import (
     holm,
@@ -63,6 +64,7 @@ def comparison(
         "episodes": len(clusters),
         "first_seed": standings[0].seeds[0],
         "rows": rows,
+        "groups": groups(task, contenders, results, clusters, seed=seed),
         "pairs": pairs(task, contenders, results, clusters, seed=seed),
         "missing": list(missing),
     }
@@ -123,7 +125,7 @@ def pairs(
     values = {name: measured(task, episodes) for name, episodes in results.items()}
     independent = len(set(clusters)) == len(clusters)
     by_mcnemar = task.measure == "success" and independent
-    found = []
+    found: list[dict[str, Any]] = []
     for a, b in combinations(contenders, 2):
         if "profile" not in {a.kind, b.kind}:
             continue
@@ -144,7 +146,7 @@ def pairs(
                 "test": "McNemar" if by_mcnemar else "sign flip",
             }
         )
-    for pair, adjusted in zip(found, holm([pair["p"] for pair in found]), strict=True):
+    for pair, adjusted in zip(found, holm([float(pair["p"]) for pair in found]), strict=True):
         pair["p_adjusted"] = adjusted
     return found
 

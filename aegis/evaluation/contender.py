@@ -195,7 +195,10 @@ def named(name: str, *, greedy: bool, decide: str) -> str:
 
 def unique(contenders: Iterable[Contender]) -> list[Contender]:
     """Return the contenders without those that are named like one before."""
-    return list({one.name: one for one in reversed(list(contenders))}.values())[::-1]
+    found: dict[str, Contender] = {}
+    for one in contenders:
+        found.setdefault(one.name, one)
+    return list(found.values())
 
 
 def _stored(project: Project, wanted: str) -> Stored | None:

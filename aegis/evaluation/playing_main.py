@@ -5,6 +5,7 @@ One policy, one environment; every finished episode is told at once.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict
 
 from aegis.evaluation.playing_job import PlayingJob
+from aegis.host.attribution import attributed
 from aegis.jobs.child_job import carry_out, peak_rss_mb, runtime_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aegis.contracts.action import Action
     from aegis.contracts.component import Runtime
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from aegis.evaluation.episode import Episode
     from aegis.evaluation.playing_job import Player
     from aegis.host.manager import Host
+    from aegis.host.plugin import PluginInfo
     from aegis.jobs.child_job import Link
 
 
@@ -36,7 +39,6 @@ def play_all(job: PlayingJob, link: Link) -> dict[str, Any]:
     """Play the seeds of a job, telling each episode; returns how many were played."""
     from attrs import evolve
 
-    from aegis.host.attribution import attributed
     from aegis.host.building import build
     from aegis.host.seat import load_host, seated
 
@@ -45,16 +47,17 @@ def play_all(job: PlayingJob, link: Link) -> dict[str, Any]:
     stage = seated(job.environment, host)
     environment: Environment = build(stage, evolve(runtime, checkpoint=None))
     engines, who = engines_of(job.player, host, runtime, environment)
+    timed = [Timed(engine, who or stage.plugin, job.player.name) for engine in engines]
     played = 0
-    with attributed(who or stage.plugin, f"the episodes of {job.player.name}"):
+    with attributed(stage.plugin, stage.label):
         for seed in job.seeds:
             if link.should_stop():
                 break
-            tries = [_episode(environment, engine, seed, greedy=job.greedy) for engine in engines]
+            tries = [_episode(environment, engine, seed, greedy=job.greedy) for engine in timed]
             link.send({"episode": asdict(best(tries))})
             played += 1
-        for engine in engines:
-            engine.close()
+    for engine in timed:
+        engine.close()
     return {"played": played}
 
 
@@ -91,37 +94,47 @@ def experts_of(environment: Environment) -> Mapping[str, Sequence[Engine]]:
 
 
 class Timed:
-    """An engine, and the CPU time of its decisions.
+    """An engine, the CPU time of its decisions, and whose fault it is if they fail.
 
     Args:
         engine: Any engine.
+        plugin: Who provides it.
+        name: Its name, for messages.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, plugin: PluginInfo, name: str) -> None:
+        self._engine, self._plugin, self._name = engine, plugin, name
         self.capabilities = engine.capabilities
         self.seconds = 0.0
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:
         """Return what the engine returns."""
-        began = time.process_time()
-        scores = self._engine.score(view, candidates)
-        self.seconds += time.process_time() - began
-        return scores
+        with self._at("score"):
+            return self._engine.score(view, candidates)
 
     def write(self, view: View, action: Action, slot: str) -> Written:
         """Return what the engine returns."""
+        with self._at("write"):
+            return self._engine.write(view, action, slot)
+
+    def close(self) -> None:
+        """Close the engine."""
+        with self._at("close"):
+            self._engine.close()
+
+    @contextlib.contextmanager
+    def _at(self, method: str) -> Iterator[None]:
         began = time.process_time()
-        written = self._engine.write(view, action, slot)
+        with attributed(self._plugin, f"{method} of {self._name}"):
+            yield
         self.seconds += time.process_time() - began
-        return written
 
 
-def _episode(environment: Environment, engine: Engine, seed: int, *, greedy: bool) -> Episode:
+def _episode(environment: Environment, timed: Timed, seed: int, *, greedy: bool) -> Episode:
     from aegis.evaluation.episode import Episode
     from aegis.evaluation.rollout import EpisodeResult, play
 
-    timed = Timed(engine)
+    before = timed.seconds
     steps = list(play(environment, timed, seed, greedy=greedy))  # type: ignore[arg-type]  # only these two are called
     result = EpisodeResult.of(seed, steps)
     return Episode(
@@ -130,9 +143,9 @@ def _episode(environment: Environment, engine: Engine, seed: int, *, greedy: boo
         steps=result.steps,
         completed=result.completed,
         denied=result.statuses.count("denied"),
-        seconds=timed.seconds,
+        seconds=timed.seconds - before,
         rss_mb=peak_rss_mb(),
-        parameters=engine.capabilities.parameters,
+        parameters=timed.capabilities.parameters,
         actions=dict(Counter(step.action.tool for step in steps)),
         facts=result.facts,
     )

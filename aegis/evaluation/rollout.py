@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -129,6 +130,7 @@ def play(
 
     Raises:
         RuntimeError: If the episode does not end within `LONGEST` steps.
+        ValueError: If a reward is not finite.
     """
     view = environment.reset(seed)
     rng = step_rng(seed, 0)
@@ -142,6 +144,8 @@ def play(
             written = engine.write(view, action, action.slot)
             action = action.filled(written.text)
         result = environment.step(action)
+        if not math.isfinite(result.reward):
+            raise ValueError(f"no finite reward for {action.render()!r}: {result.reward!r}")
         yield Played(view, candidates, scores, behaviour, chosen, action, written, result)
         if result.done:
             return

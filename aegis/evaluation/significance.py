@@ -79,7 +79,7 @@ def _effective_number(rate: float, sums: Floats, sizes: Floats, level: float) ->
     """Return how many independent episodes tell as much about a rate as the clusters do."""
     clusters, episodes = len(sizes), float(sizes.sum())
     error = ratio_error(sums, sizes)
-    if clusters == episodes or clusters == 1 or error < _ROUNDING:
+    if clusters in {episodes, 1} or error < _ROUNDING:
         return float(clusters)
     effect = error**2 * (episodes - 1.0) / (rate * (1.0 - rate))
     trust = t_quantile(level, clusters - 1) / t_quantile(level, int(episodes) - 1)
@@ -111,7 +111,8 @@ def mcnemar(first: Sequence[bool | float], second: Sequence[bool | float]) -> fl
         ways = ways * (pairs - wins) // (wins + 1)  # pairs over wins + 1
         tail += ways
     # A quotient of integers is exact however large they are.
-    return min(1.0, 2 * tail / 2**pairs)
+    p: float = 2 * tail / 2**pairs
+    return min(1.0, p)
 
 
 def paired_p(
@@ -162,7 +163,7 @@ def _random_bits(rows: int, columns: int, seed: int) -> Iterator[npt.NDArray[np.
 
 
 def _signs(bits: npt.NDArray[np.integer]) -> Floats:
-    return 2.0 * bits - 1.0
+    return 2.0 * bits.astype(np.float64) - 1.0
 
 
 def _differences(first: Sequence[float], second: Sequence[float]) -> Floats:

@@ -135,11 +135,13 @@ def peak_rss_mb() -> float:
 
 
 def _described(error: BaseException) -> dict[str, Any]:
+    kind = type(error).__name__
     if not isinstance(error, AegisError):
         said = "".join(traceback.format_exception_only(error)).strip()[:2000]
-        error = TrainingError(Problem("training-failed", f"the job's process failed: {said}"))
-    # What a plugin breaks while it trains is a failed training, not a mistake of the user's.
-    kind = "TrainingError" if isinstance(error, PluginError) else type(error).__name__
+        error = TrainingError(Problem("job-failed", f"the job's process failed: {said}"))
+        kind = ""
+    # What a plugin breaks in a job is a failure of the job, whatever its parent calls that.
+    kind = "" if isinstance(error, PluginError) else kind
     problems = [[_sendable(part) for part in problem] for problem in error.problems]
     return {"error": kind, "problems": problems}
 

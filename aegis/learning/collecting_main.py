@@ -16,7 +16,8 @@ from aegis.learning.collecting_job import CollectingJob
 
 if TYPE_CHECKING:
     from aegis.contracts.experience import Experience
-    from aegis.contracts.roles import Engine, Environment, Scores
+    from aegis.contracts.roles import Environment, Scores
+    from aegis.evaluation.playing_main import Timed
     from aegis.evaluation.rollout import Played
     from aegis.jobs.child_job import Link
 
@@ -30,7 +31,7 @@ def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
     """Play the seeds of a job, telling each episode; returns how many were played."""
     from attrs import evolve
 
-    from aegis.evaluation.playing_main import engines_of
+    from aegis.evaluation.playing_main import Timed, engines_of
     from aegis.host.attribution import attributed
     from aegis.host.building import build
     from aegis.host.seat import load_host, seated
@@ -40,20 +41,20 @@ def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
     stage = seated(job.play.environment, host)
     environment: Environment = build(stage, evolve(runtime, checkpoint=None))
     (engine,), who = engines_of(job.play.player, host, runtime, environment)
+    timed = Timed(engine, who or stage.plugin, job.play.player.name)
     played = 0
-    with attributed(who or stage.plugin, f"the episodes of {job.play.player.name}"):
+    with attributed(stage.plugin, stage.label):
         for seed in job.play.seeds:
             if link.should_stop():
                 break
-            link.send(
-                {"recorded": {"seed": seed, "lines": recorded(job, environment, engine, seed)}}
-            )
+            lines = recorded(job, environment, timed, seed)
+            link.send({"recorded": {"seed": seed, "lines": lines}})
             played += 1
-        engine.close()
+    timed.close()
     return {"played": played}
 
 
-def recorded(job: CollectingJob, environment: Environment, engine: Engine, seed: int) -> list[str]:
+def recorded(job: CollectingJob, environment: Environment, engine: Timed, seed: int) -> list[str]:
     """Return the steps of an episode as lines of Aegis JSONL."""
     from aegis.evaluation.rollout import play
     from aegis.exploration import Exploration
@@ -63,7 +64,7 @@ def recorded(job: CollectingJob, environment: Environment, engine: Engine, seed:
     exploration = None
     if job.epsilon or job.temperature != 1.0:
         exploration = Exploration(job.epsilon, job.temperature)
-    steps = play(environment, engine, seed, exploration=exploration, greedy=job.play.greedy)
+    steps = play(environment, engine, seed, exploration=exploration, greedy=job.play.greedy)  # type: ignore[arg-type]  # only score and write are called
     lines = []
     for index, step in enumerate(steps, start=1):
         at = now()
@@ -72,7 +73,7 @@ def recorded(job: CollectingJob, environment: Environment, engine: Engine, seed:
 
 
 def _experience(  # noqa: PLR0917 - one step and where it belongs
-    job: CollectingJob, engine: Engine, seed: int, index: int, step: Played, at: str
+    job: CollectingJob, engine: Timed, seed: int, index: int, step: Played, at: str
 ) -> Experience:
     from aegis.contracts.experience import Decision, Experience
 

@@ -45,11 +45,10 @@ class Axis:
 
     def labels(self) -> list[tuple[float, str]]:
         """Return the position and the text of each tick."""
+        if self.logarithmic:
+            return [(self(tick), number(tick, _places(tick))) for tick in self.ticks]
         step = self.ticks[1] - self.ticks[0]
-        return [
-            (self(tick), number(tick, _places(tick if self.logarithmic else step)))
-            for tick in self.ticks
-        ]
+        return [(self(tick), number(tick, _places(step))) for tick in self.ticks]
 
 
 def linear(
@@ -106,7 +105,7 @@ def logarithmic(values: Iterable[float], start: float, end: float, *, most: int 
     if len(ticks) > most:
         powers = [float(f"1e{decade}") for decade in decades]
         ticks = [power for power in powers if below <= power <= above]
-        ticks = ticks[:: -(-len(ticks) // most)]
+        ticks = ticks[:: -(-len(ticks) // most)] if len(ticks) > 1 else [below, above]
     return Axis(below, above, start, end, tuple(ticks), logarithmic=True)
 
 

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from aegis.errors import AegisError, EvaluationError
+from aegis.evaluation.baselines import expert_names, most_taken, single_experts
+from aegis.evaluation.contender import component, expert, majority, profiled, unique
+from aegis.evaluation.contest import Contest
+from aegis.evaluation.task import task_of
+from aegis.project import load
+
+
+@pytest.fixture
+def arena(corridor, tmp_path):
+    """Makes contests of a random and a guided policy."""
+
+    class Arena:
+        folder = tmp_path / "kept"
+        project = load(corridor / "aegis.toml")
+        task = task_of(project, "corridor")
+
+        def configured(self, *sets):
+            self.project = load(corridor / "aegis.toml", sets=sets)
+            self.task = task_of(self.project, "corridor")
+            return self
+
+        def contenders(self):
+            return [
+                component(self.project, self.task, "random"),
+                expert(self.project, self.task, "guide"),
+            ]
+
+        def contest(self, seeds, jobs=1, contenders=None, **options):
+            who = self.contenders() if contenders is None else contenders
+            return Contest(
+                self.folder, self.project.folder, self.task, who, seeds, jobs=jobs, **options
+            )
+
+        def results(self, seeds, jobs=1, contenders=None, **options):
+            with self.contest(seeds, jobs, contenders, **options) as contest:
+                contest.run(lambda _: None)
+            assert contest.complete
+            return [standing.result() for standing in contest.standings]
+
+    return Arena()
+
+
+def same(first, second):
+    def steady(episode):
+        return evolve(episode, seconds=0.0, rss_mb=0.0)
+
+    return [[steady(e) for e in one] for one in first] == [[steady(e) for e in o] for o in second]
+
+
+def test_episodes_do_not_depend_on_how_many_processes_play_them(arena, tmp_path):
+    alone = arena.results(range(12))
+    arena.folder = tmp_path / "other"
+    assert same(arena.results(range(12), jobs=3), alone)
+    random, guide = alone
+    assert [episode.seed for episode in random] == list(range(12))
+    assert all(e.completed and e.steps == 3 and e.total == pytest.approx(0.7) for e in guide)
+    assert all(e.actions in ({"left": 3}, {"right": 3}) for e in guide)
+    assert 0 < sum(e.completed for e in random) < 12
+
+
+def test_what_was_played_is_not_played_again_and_what_is_missing_is(arena):
+    first = arena.results(range(6))
+    with arena.contest(range(10)) as contest:
+        assert [standing.known for standing in contest.standings] == [6, 6]
+        contest.run(lambda _: None)
+    assert [s.result()[:6] for s in contest.standings] == first  # seconds and memory too
+    with arena.contest(range(6), fresh=True) as contest:
+        assert [standing.known for standing in contest.standings] == [0, 0]
+
+
+def test_a_contest_that_is_stopped_keeps_what_it_has_and_goes_on(arena):
+    seen = []
+
+    def stop_soon(contest):
+        seen.append(contest.standings[0].done)
+        if contest.standings[0].done >= 5:
+            contest.stop()
+
+    with arena.contest(range(3000)) as contest:
+        contest.run(stop_soon)
+    assert not contest.complete
+    assert contest.stopping
+    kept = contest.standings[0].done
+    assert kept >= 5
+    again = arena.contest(range(3000))
+    assert again.standings[0].known >= kept
+
+
+def test_a_damaged_line_is_played_again(arena):
+    first = arena.results(range(5))
+    (file,) = [f for f in arena.folder.rglob("episodes.txt") if b'"right":' in f.read_bytes()][:1]
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"total":', b'"totel":', 1))
+    with arena.contest(range(5)) as contest:
+        assert sum(standing.known for standing in contest.standings) == 9
+        contest.run(lambda _: None)
+    assert same([s.result() for s in contest.standings], first)
+
+
+def test_other_settings_rules_contents_and_ways_are_other_figures(arena):
+    random = arena.contenders()[0]
+    task = arena.task
+    marks = {
+        random.fingerprint(task),
+        evolve(random, greedy=True).fingerprint(task),
+        random.fingerprint(evolve(task, version="2")),
+        random.fingerprint(evolve(task, content="abc")),
+        random.fingerprint(task.of_split("validation")),
+        arena.configured("environment.corridor.cells=2").contenders()[0].fingerprint(arena.task),
+        evolve(random, identity={"checkpoint": "1"}).fingerprint(task),
+        majority(arena.project, task, "left", "x").fingerprint(task),
+        majority(arena.project, task, "right", "x").fingerprint(task),
+    }
+    assert len(marks) == 9
+
+
+def test_of_several_engines_of_an_expert_the_best_counts_in_each_episode(arena):
+    best, random = (
+        arena.results(range(8), contenders=[one])[0]
+        for one in (expert(arena.project, arena.task, "best"), arena.contenders()[0])
+    )
+    assert all(episode.completed for episode in best)
+    assert not all(episode.completed for episode in random)
+    assert expert_names(arena.project, arena.task) == ["guide", "best"]
+    assert single_experts(arena.project, arena.task) == ["guide"]
+
+
+def test_the_tool_that_is_taken_most_is_the_first_by_name_of_equals(arena):
+    (guide,) = arena.results(range(10), contenders=[expert(arena.project, arena.task, "guide")])
+    rights = sum(episode.actions.get("right", 0) for episode in guide)
+    assert most_taken(guide) == ("right" if rights > 15 else "left")
+    assert most_taken([evolve(guide[0], actions={"b": 2, "a": 2})]) == "a"
+
+
+def test_a_profile_plays_with_its_weights_or_those_of_its_settings(arena):
+    project = load(arena.project.source.project / "aegis.toml", profile="tally")
+    (own,) = profiled(project, arena.task, "tally", "sampled")
+    both = profiled(project, arena.task, "tally@configured", "both")
+    assert (own.name, own.checkpoint, own.kind) == ("tally", None, "profile")
+    assert [one.name for one in both] == ["tally sampled", "tally greedy"]
+    (played,) = arena.results(range(2), contenders=[own])
+    assert played[0].parameters == 3
+    with pytest.raises(AegisError, match="no checkpoint 'abc'"):
+        profiled(project, arena.task, "tally@abc", "sampled")
+    assert [one.name for one in unique([own, *both, own])] == ["tally", *(b.name for b in both)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        ("raise", EvaluationError, 'plugin "corridor.py".*the fifth corridor'),
+        ("die", EvaluationError, "the play of random"),
+        ("no-number", EvaluationError, "no finite reward"),
+    ],
+)
+def test_what_goes_wrong_in_a_process_is_said_and_the_rest_is_kept(arena, fault, error, said):
+    arena.configured(f"environment.corridor.fault={fault}")
+    random = arena.contenders()[:1]
+    with pytest.raises(error, match=said), arena.contest(range(8), contenders=random) as contest:
+        contest.run(lambda _: None)
+    assert contest.standings[0].done == (0 if fault == "no-number" else 5)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from aegis.errors import ConfigError, InputError
+from aegis.evaluation.task import overrides, task_of
+from aegis.project import load
+
+
+@pytest.fixture
+def named(corridor):
+    """Return the task of a name."""
+
+    def task(text, split="test", *sets):
+        host = load(corridor / "aegis.toml").host
+        project = load(corridor / "aegis.toml", sets=[*overrides(host, text), *sets])
+        return task_of(project, text, split)
+
+    return task
+
+
+def test_a_task_has_the_settings_of_its_name_and_the_others_of_the_configuration(named):
+    task = named("corridor:dark", "test", "environment.corridor.cells=7")
+    assert (task.environment.config.kind, task.environment.config.cells) == ("dark", 7)
+    assert task.name == "corridor:dark"
+    assert (task.measure, task.version) == ("success", "1")
+    assert named("corridor").name == "corridor:plain"
+    assert named("corridor:").name == "corridor:plain"
+
+
+def test_a_task_is_played_in_its_split_and_others_can_be_had(named):
+    task = named("corridor", "validation")
+    assert (task.split, task.environment.config.split) == ("validation", "validation")
+    assert not task.published
+    test = task.of_split("test")
+    assert (test.environment.config.split, test.name, test.published) == ("test", task.name, True)
+
+
+def test_an_environment_without_splits_is_the_same_for_everybody(named):
+    task = named("doors")
+    assert (task.split, task.published, task.measure) == ("", True, "return")
+    assert task.of_split("practice").environment.config is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("corridr", "task-unknown", 'did you mean "corridor"?'),
+        ("corridor:dark:3", "task-unknown", "write corridor:KIND"),
+        ("doors:big", "task-unknown", "write doors"),
+        ("research", "task-unseeded", "name one of: research-gym, corridor, doors"),
+    ],
+)
+def test_a_name_that_is_no_task_is_refused_with_what_is_meant(named, text, code, said):
+    with pytest.raises(InputError) as raised:
+        named(text)
+    assert raised.value.problems[0].code == code
+    assert said in str(raised.value)
+
+
+def test_a_setting_that_is_not_allowed_is_refused_like_any_other(named):
+    with pytest.raises(ConfigError, match=r"drak.*dark"):
+        named("corridor:drak")
+
+
+def test_the_content_of_a_gym_is_that_of_its_library_or_of_its_corpus(corridor):
+    library = corridor / "data" / "library"
+    library.mkdir(parents=True)
+    (library / "a.md").write_text("# One\nwords")
+
+    def content(*sets):
+        return task_of(load(corridor / "aegis.toml", sets=sets), "research-gym").content
+
+    first = content()
+    (library / "b.md").write_text("# Two\nother words")
+    second = content()
+    assert len({"", first, second}) == 3
+    assert content(f"environment.research-gym.corpus={library}") == second

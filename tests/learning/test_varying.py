@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from aegis.config.settings import LearningSettings
+from aegis.errors import InputError, PluginError
+from aegis.learning.dataset import Dataset
+from aegis.learning.preparing import Plan
+from aegis.learning.selecting import select
+from aegis.learning.varying import varied
+from aegis.project import load
+
+
+@pytest.fixture
+def collected(corridor, aegis_command):
+    """The corridor's project with 30 episodes of its guide in a file."""
+    aegis_command("data", "collect", "--task", "corridor", "--teacher", "guide", "--episodes", 30)
+    return corridor
+
+
+@pytest.fixture
+def aegis_command(corridor):
+    from aegis.cli.main import main
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            main(["-C", str(corridor), "-q", *map(str, words)])
+        assert ended.value.code == 0
+
+    return run
+
+
+def steps_of(folder):
+    from aegis.store.ledger import Ledger
+
+    with Ledger.open(folder / "data" / "run", write=False) as ledger:
+        return list(ledger.experiences())
+
+
+def test_variants_follow_the_steps_with_their_returns_and_advantages(collected):
+    steps = steps_of(collected)[:5]
+    dataset = Dataset(tuple(steps), (1.0, 2.0, 3.0, 4.0, 5.0), (0.1, 0.2, 0.3, 0.4, 0.5))
+    found = varied(dataset, load(collected / "aegis.toml").host, 2, seed=0)
+    assert found.experiences[:5] == dataset.experiences
+    assert found.returns[5:] == (1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0, 5.0, 5.0)
+    assert found.advantages[5:7] == (0.1, 0.1)
+    for step, variant in zip(steps, found.experiences[5::2], strict=True):
+        assert variant.decision.chosen == 1 - step.decision.chosen
+        assert variant.view.goal != step.view.goal
+
+
+def test_none_are_made_where_none_are_asked_for(collected):
+    dataset = Dataset(tuple(steps_of(collected)[:1]), (1.0,), (0.0,))
+    assert varied(dataset, load(collected / "aegis.toml").host, 0, seed=0) is dataset
+
+
+def test_what_knows_no_variants_and_what_raises_is_named(collected):
+    from attrs import evolve
+
+    host, (step, *_) = load(collected / "aegis.toml").host, steps_of(collected)
+    strange = Dataset((evolve(step, environment="doors"),), (1.0,), (0.0,))
+    with pytest.raises(InputError, match=r"no environment of these steps .doors. knows variants"):
+        varied(strange, host, 3, seed=0)
+    dark = Dataset((evolve(step, view=evolve(step.view, goal="it is dark in 7")),), (1.0,), (0.0,))
+    with pytest.raises(PluginError, match=r"corridor.*nothing to mirror"):
+        varied(dark, host, 3, seed=0)
+
+
+def test_a_plan_trains_on_variants_and_judges_by_what_was_recorded(collected):
+    plain = Plan.of(load(collected / "aegis.toml"))
+    project = load(collected / "aegis.toml", sets=["learning.variants=3"])
+    plan = Plan.of(project)
+    recorded = len(plain.selected.train)
+    assert len(plan.selected.train) == 4 * recorded
+    assert plan.selected.validation.digest == plain.selected.validation.digest
+    assert plan.fingerprint != plain.fingerprint
+    said, before = plan.selected.provenance(), plain.selected.provenance()
+    assert (said["examples"], said["variants"]) == (recorded, 3 * recorded)
+    assert before["variants"] == 0
+    assert said["train"] == before["train"]
+    assert said["split"]["variants"] == 3
+
+
+def test_a_task_is_trained_on_alone_and_judged_in_its_validation_split(collected, aegis_command):
+    from aegis.evaluation.task import task_of
+
+    aegis_command("data", "collect", "--task", "corridor:dark", "--teacher", "guide",
+                  "--episodes", 30)  # fmt: skip
+    project = load(collected / "aegis.toml")
+    task = task_of(project, "corridor", "validation")
+    plan = Plan.of(project, task=task)
+    places = {step.environment for step in plan.selected.train}
+    assert places == {"corridor:plain"}
+    both = {step.environment for step in Plan.of(project).selected.train}
+    assert both == {"corridor:plain", "corridor:dark"}
+    from aegis.learning.preparing import _stage
+
+    assert _stage(project, task).config.split == "validation"
+
+
+def test_selecting_alone_has_no_variants(collected):
+    assert select(steps_of(collected), LearningSettings(variants=9)).variants == 0
