@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aegis_gpt2_lora.making import Made, Source
     from aegis_gpt2_lora.models import Installed
 
+_VOCABULARY: Final = 1000
 _as_json = click.option(
     "--json", "as_json", is_flag=True, help="Answer with JSON on the last line."
 )
@@ -64,7 +65,9 @@ def fetch_command(ctx: click.Context, name: str, *, yes: bool, as_json: bool) ->
 @click.option("--heads", type=int, help="Heads of the attention; width / 32 where not given.")
 @click.option("--context", default=256, show_default=True, help="Tokens of context.")
 @click.option(
-    "--vocabulary", default=1024, show_default=True, help="Most entries of a trained tokenizer."
+    "--vocabulary",
+    type=int,
+    help=f"Most entries of a trained tokenizer; {_VOCABULARY:,} by default.",
 )
 @click.option(
     "--data",
@@ -83,7 +86,7 @@ def new_command(
     width: int,
     heads: int | None,
     context: int,
-    vocabulary: int,
+    vocabulary: int | None,
     data: Path | None,
     tokenizer: str | None,
     as_json: bool,
@@ -111,20 +114,28 @@ def new_command(
     click.echo(f'\nmodel = "{made.model}"')
 
 
-def _source(data: Path | None, tokenizer: str | None, vocabulary: int) -> Source:
+def _source(data: Path | None, tokenizer: str | None, vocabulary: int | None) -> Source:
     """Return the tokenizer that the options ask for.
 
     Raises:
-        InputError: ``model-tokenizer`` if they ask for none or for two.
+        InputError: ``model-tokenizer`` if they ask for none, for two, or for another's in a size.
     """
     from aegis.config.settings import RewardSettings
     from aegis.learning.experience_file import from_file
     from aegis_gpt2_lora.making import tokenizer_of, trained_tokenizer
 
     if data is not None and tokenizer is None:
-        return trained_tokenizer(from_file(data, RewardSettings()), vocabulary, str(data))
-    if tokenizer is not None and data is None:
+        size = _VOCABULARY if vocabulary is None else vocabulary
+        return trained_tokenizer(from_file(data, RewardSettings()), size, str(data))
+    if tokenizer is not None and data is None and vocabulary is None:
         return tokenizer_of(tokenizer)
+    if tokenizer is not None and data is None:
+        raise InputError.of(
+            "model-tokenizer",
+            f"the tokenizer of {tokenizer} has a size of its own",
+            where="--vocabulary",
+            fix="leave --vocabulary out, or train a tokenizer: --data FILE",
+        )
     raise InputError.of(
         "model-tokenizer",
         "a model needs one tokenizer: trained on experience, or that of another model",

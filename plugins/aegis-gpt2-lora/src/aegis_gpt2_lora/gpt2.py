@@ -259,8 +259,13 @@ class Gpt2(nn.Module):
         assert isinstance(embedding, nn.Embedding)
         return embedding.weight
 
-    def initialise(self, generator: torch.Generator) -> Gpt2:
-        """Draw the weights as GPT-2's were: N(0, 0.02), residual projections scaled by depth."""
+    def initialise(self, generator: torch.Generator, deviation: float = 0.02) -> Gpt2:
+        """Draw the weights as GPT-2's were: normal, residual projections scaled by depth.
+
+        Args:
+            generator: Where they come from.
+            deviation: Standard deviation; 0.02 is GPT-2's, at width 768.
+        """
         scale = (2 * self.shape.n_layer) ** -0.5
         with torch.no_grad():
             for name, weight in self.named_parameters():
@@ -268,7 +273,7 @@ class Gpt2(nn.Module):
                     weight.fill_(float(".ln_" in name and name.endswith("weight")))
                 else:
                     residual = scale if name.endswith("c_proj.weight") else 1.0
-                    weight.normal_(0.0, 0.02 * residual, generator=generator)
+                    weight.normal_(0.0, deviation * residual, generator=generator)
         return self
 
     @property

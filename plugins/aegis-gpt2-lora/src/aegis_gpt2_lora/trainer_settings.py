@@ -132,7 +132,7 @@ class FullTrainerSettings:
         le=0.99999,
     )
     epochs: int = aegis.setting(30, help="Passes over the examples, at most.", ge=1, le=10_000)
-    batch_size: int = aegis.setting(32, help="Examples of one optimiser step.", ge=1, le=4096)
+    batch_size: int = aegis.setting(16, help="Examples of one optimiser step.", ge=1, le=4096)
     tokens_at_once: int = _tokens_at_once(8192)
     learning_rate: float = aegis.setting(
         0.0,
