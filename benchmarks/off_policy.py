@@ -151,12 +151,12 @@ def main() -> None:
     print(f"{'policy':8s} {'method':7s} {'truth':>16s} {'mean':>8s} {'half width':>10s} "
           f"{'covered':>8s} {'sample size':>12s}")  # fmt: skip
     table = []
-    for (name, method), estimates in found.items():
+    for (name, way), estimates in found.items():
         value, error = truths[name]
         held = [one.value.low <= value <= one.value.high for one in estimates]
         row = {
             "policy": name,
-            "method": method,
+            "method": way,
             "truth": value,
             "truth_error": error,
             "mean": float(np.mean([one.value.mean for one in estimates])),
@@ -166,7 +166,7 @@ def main() -> None:
         }
         table.append(row)
         told = f"{value:8.3f} ± {error:.3f} {row['mean']:8.3f} {row['half_width']:10.3f}"
-        print(f"{name:8s} {method:7s} {told} {row['covered']:8.1%} {row['sample_size']:12.0f}")
+        print(f"{name:8s} {way:7s} {told} {row['covered']:8.1%} {row['sample_size']:12.0f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n")
 

@@ -23,9 +23,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.evaluation.machine import machine
 from measuring.recipes import RECIPES, BabyRow, baby_rows
 from measuring.results_page import page
+
+from aegis.evaluation.machine import machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

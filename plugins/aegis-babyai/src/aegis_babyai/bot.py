@@ -93,7 +93,7 @@ class Bot:
             return advice
         from minigrid.utils.baby_ai_bot import BabyAIBot
 
-        self._planner = BabyAIBot(self._world)
+        self._planner = BabyAIBot(self._world)  # type: ignore[no-untyped-call]  # minigrid has no types there
         if (advice := self._planned(None)) is not None:
             return advice
         self._planner = None

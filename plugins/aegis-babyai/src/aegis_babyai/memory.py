@@ -90,7 +90,7 @@ class Memory:
     carried: Kept | None = None
     walls: set[Place] = field(factory=set)
     seen: frozenset[Place] = frozenset()
-    near: Walls = Walls(0, 0, 0)
+    near: Walls = field(factory=lambda: Walls(0, 0, 0))
     _cells: bytes = b""
 
     def move(self, action: str) -> bool:
@@ -112,8 +112,12 @@ class Memory:
         return False
 
     def look(self, image: npt.NDArray[np.uint8]) -> None:
-        """Take in what is seen, (7, 7, 3): column from the left, row from the far end, and kind,
-        colour and state of the cell in minigrid's numbers."""
+        """Take in what is seen.
+
+        Args:
+            image: Column from the left, row from the far end, and kind, colour and state of the
+                cell in minigrid's numbers, (7, 7, 3).
+        """
         self._cells = cells = image.tobytes()
         kinds = cells[::3]
         self._handle(kinds[_OWN])
@@ -121,7 +125,7 @@ class Memory:
         around = _AROUND[self.heading]
         for place in [p for p in self.things if self._gone(p, kinds)]:
             del self.things[place]
-        seen = []
+        seen: list[Place] = []
         for cell, kind in enumerate(kinds):
             if kind < _WALL or cell == _OWN:
                 continue
@@ -133,8 +137,10 @@ class Memory:
             colour, name = COLOURS[cells[3 * cell + 1]], KINDS[kind]
             state = STATES[cells[3 * cell + 2]] if kind == _DOOR else ""
             known = self.things.get(place)
-            same = known is not None and known[:2] == (colour, name)
-            self.things[place] = Kept(colour, name, state, known.origin if same else place)
+            origin = place
+            if known is not None and known[:2] == (colour, name):
+                origin = known.origin
+            self.things[place] = Kept(colour, name, state, origin)
             seen.append(place)
         self.seen = frozenset(seen)
         self.near = _near(kinds)

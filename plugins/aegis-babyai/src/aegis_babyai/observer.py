@@ -67,7 +67,8 @@ class Observer:
     def scene(self) -> Scene:
         """Return what is seen and remembered."""
         memory = self._memory
-        seen, past = [], []
+        seen: list[Sight] = []
+        past: list[Sight] = []
         for place, kept in memory.things.items():
             ahead, aside = memory.seen_from_here(place)
             if ahead or aside:  # not the doorway that the agent stands in

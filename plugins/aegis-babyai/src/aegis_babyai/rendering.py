@@ -3,7 +3,8 @@
 Plain lower-case words and small numbers, a few dozen of each, so that a small tokenizer trained on
 such views has a token for every one:
 
-    walls 4 ahead 1 left | front nothing | carry red key | green box 3 ahead 2 right | past blue ball 2 behind
+    walls 4 ahead 1 left | front nothing | carry red key | green box 3 ahead 2 right
+        | past blue ball 2 behind
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def _thing_of(words: Sequence[str]) -> Thing:
     colour, kind, *state = words[1:] if mark else words
     if colour not in COLOURS or len(state) > 1:
         raise ValueError(f"not a thing: {' '.join(words)}")
-    return Thing(colour, kind, *state, mark=mark)
+    return Thing(colour, kind, state[0] if state else "", mark)
 
 
 def _sight(sight: Sight) -> str:

@@ -44,7 +44,7 @@ class Symmetry:
         names: dict[str, str] = {}
         for block in blocks:
             names |= zip(block, random.sample(block, len(block)), strict=True)
-        return cls(random.random() < 0.5, names)  # noqa: PLR2004 - a coin
+        return cls(random.random() < 0.5, names)
 
     def view(self, view: aegis.View) -> aegis.View:
         """Return a view as it would be in the other world.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-import aegis
 from aegis.errors import InputError
 from aegis_babyai import rendering
 from aegis_babyai.levels import LEVELS
@@ -17,6 +16,7 @@ from aegis_babyai.symmetry import Symmetry
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import aegis
     from aegis_babyai.levels import Blocks
 
 _TRIES: Final = 4
@@ -55,7 +55,9 @@ def _distinct(
     if experience.decision.chosen is None:  # imported: nobody knows what was right
         return
     origin = f"{seed} {experience.episode} {experience.index} {experience.view.render()}"
-    drawing = random.Random(blake2b(origin.encode(), digest_size=8).digest())
+    drawing = random.Random(  # noqa: S311 - a training needs no secrets
+        blake2b(origin.encode(), digest_size=8).digest()
+    )
     known = {_shown(experience)}
     for _ in range(_TRIES * count):
         variant = _under(Symmetry.drawn(drawing, blocks), experience)
