@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
 from measuring.recipes import RECIPES, BabyRow, baby_rows
 from measuring.results_page import page
 
@@ -128,7 +129,9 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
         enter(row, one["seed"], one["checkpoint"])
     profile = RECIPES[row.recipe].profile
     entrants = [f"{profile}@{one['checkpoint'][:12]}" for one in trainings]
-    words = ["compare", *entrants, "--task", row.task, "--episodes", EPISODES]
+    names = {"model": WORK / f"{row.name}-{row.seeds[0]}" / "model"}
+    sets = [part for each in RECIPES[row.recipe].sets for part in ("--set", each.format(**names))]
+    words = [*sets, "compare", *entrants, "--task", row.task, "--episodes", EPISODES]
     words += ["--decide", "both", "--jobs", jobs]
     found = aegis(project("arena"), *words)
     commands += [command for one in trainings for command in one["commands"]]
@@ -149,7 +152,7 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
         "rows": [each for each in found["rows"] if each["kind"] == "profile"],
         "published": found["published"],
         "trainings": [{k: v for k, v in one.items() if k != "commands"} for one in trainings],
-        "commands": [*commands, shown(words)],
+        "commands": [*commands, shown(words).replace(f"{WORK}/", "")],
     }
 
 
@@ -190,9 +193,10 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also rows that are there")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
+    parser.add_argument("--seeds", type=int, default=0, help="training seeds, 0 to this less one")
     arguments = parser.parse_args()
     wanted = [
-        row
+        evolve(row, seeds=tuple(range(arguments.seeds))) if arguments.seeds else row
         for row in baby_rows()
         if not arguments.rows or any(row.name.startswith(name) for name in arguments.rows)
     ]

@@ -43,7 +43,15 @@ class Recipe:
 
 
 RECIPES: Final[Mapping[str, Recipe]] = {
-    "gpt2": Recipe(profile="small-gpt2", kind="GPT-2"),
+    "gpt2": Recipe(
+        profile="small-gpt2",
+        kind="GPT-2",
+        prepare=(
+            *("model", "new", "{model}", "--data", "{data}", "--layers", "3", "--width", "96"),
+            *("--heads", "4", "--context", "512", "--vocabulary", "400"),
+        ),
+        sets=("engine.gpt2.model={model}",),
+    ),
     "hrm": Recipe(profile="small-hrm", kind="HRM"),
 }
 
@@ -57,14 +65,15 @@ class BabyRow:
         track: ``marked`` or ``unmarked``.
         recipe: Name of the recipe.
         demonstrations: Episodes of the bot that are trained on.
-        seeds: Training seeds.
+        seeds: Training seeds; more of them make a row again (`--again`), and only what is missing
+            is trained.
     """
 
     level: str
     track: str
     recipe: str
     demonstrations: int = 1000
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0,)
 
     @property
     def name(self) -> str:

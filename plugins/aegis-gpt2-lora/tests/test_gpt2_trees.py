@@ -115,7 +115,13 @@ def test_branches_stand_behind_their_prompt_and_see_themselves_and_it():
     assert padded.ids.tolist() == [[5, 6, 7, 8, 7], [1, 2, 3, 4, 0]]
     assert padded.positions[0].tolist() == [0, 1, 2, 3, 2]
     seen = (padded.mask[0] == 0).int().tolist()
-    assert seen == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 0, 0, 1]]
+    assert seen == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 0, 1],
+    ]
     assert padded.asking.tolist() == [[1, 2, 3, 4], [3, 0, 0, 0]]
     assert padded.rows.tolist() == [0, 1, 2, 0, 3, 4]
     assert padded.targets.tolist() == [7, 8, 9, 7, 3, 0]

@@ -97,7 +97,9 @@ def test_it_is_a_folder_that_is_served_and_transformers_reads(engine_of, source,
     assert theirs.num_parameters() == made.parameters == engine.capabilities.parameters
     assert theirs.config.eos_token_id == engine.tokenizer.special[END]
     text = walks[0].view.render()
-    assert AutoTokenizer.from_pretrained(made.folder)(text).input_ids == engine.tokenizer.encode(text)
+    assert AutoTokenizer.from_pretrained(made.folder)(text).input_ids == engine.tokenizer.encode(
+        text
+    )
 
 
 def test_its_weights_are_as_many_as_the_shape_says(source, tmp_path):

@@ -14,9 +14,10 @@ from aegis.contracts.view import View
 from aegis.neural import TextItem
 from aegis_gpt2_lora.adapter import put_on
 from aegis_gpt2_lora.examples import examples_of
+from aegis_gpt2_lora.full_trainer import full_objective
 from aegis_gpt2_lora.learner import AdapterLearner
 from aegis_gpt2_lora.trainer import objective_of
-from aegis_gpt2_lora.trainer_settings import TrainerSettings
+from aegis_gpt2_lora.trainer_settings import FullTrainerSettings, TrainerSettings
 
 NOTE = 3
 SETTINGS = TrainerSettings()
@@ -79,10 +80,10 @@ def served(engine, data):
     return [torch.stack(column) for column in zip(*losses, strict=True)]
 
 
-def gradients(losses, adapter):
+def gradients(losses, parameters):
     weights = torch.tensor([1.0, 0.3, 2.0, 0.7, 1.5])
     total = (weights * (losses[0] + 0.4 * losses[1])).sum()
-    found = torch.autograd.grad(total, adapter.parameters)
+    found = torch.autograd.grad(total, parameters)
     return torch.cat([gradient.flatten() for gradient in found])
 
 
@@ -111,7 +112,30 @@ def test_losses_and_gradients_are_those_of_the_served_probabilities(
     assert (expected[0] > 0.05).sum() >= 3
     torch.testing.assert_close(losses.choice, expected[0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(losses.text, expected[1], atol=1e-5, rtol=1e-5)
-    ours, theirs = gradients(losses, adapter), gradients(expected, adapter)
+    ours, theirs = (gradients(each, adapter.parameters) for each in (losses, expected))
+    assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
+
+
+@pytest.mark.parametrize("model", ["mini", "tiny", "llama"])
+@pytest.mark.parametrize("score", ["mean", "sum"])
+def test_so_they_are_where_all_weights_are_trained(
+    model, score, engine_of, tiny_folder, llama_folder, data
+):
+    folders = {"mini": "builtin:mini", "tiny": tiny_folder, "llama": llama_folder}
+    told = "Choose what pays." if score == "sum" else ""
+    engine = engine_of(
+        folders[model], score=score, max_text_tokens=8, temperature=0.6, instructions=told
+    )
+    examples = examples_of(data, engine, FullTrainerSettings()).rows
+    losses = full_objective(engine).losses(examples, training=False)
+    in_training = full_objective(engine).losses(examples, training=True)
+    expected = served(engine, data)
+
+    torch.testing.assert_close(losses.choice, expected[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(losses.text, expected[1], atol=1e-5, rtol=1e-5)
+    assert torch.equal(in_training.choice, losses.choice)  # without dropout
+    parameters = list(engine.module.parameters())
+    ours, theirs = (gradients(each, parameters) for each in (losses, expected))
     assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
 
 
