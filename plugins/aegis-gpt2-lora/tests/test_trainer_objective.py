@@ -116,12 +116,12 @@ def test_losses_and_gradients_are_those_of_the_served_probabilities(
     assert float((ours - theirs).norm() / theirs.norm()) < 1e-5
 
 
-@pytest.mark.parametrize("model", ["mini", "tiny", "llama"])
+@pytest.mark.parametrize("model", ["tiny", "llama"])
 @pytest.mark.parametrize("score", ["mean", "sum"])
 def test_so_they_are_where_all_weights_are_trained(
     model, score, engine_of, tiny_folder, llama_folder, data
 ):
-    folders = {"mini": "builtin:mini", "tiny": tiny_folder, "llama": llama_folder}
+    folders = {"tiny": tiny_folder, "llama": llama_folder}
     told = "Choose what pays." if score == "sum" else ""
     engine = engine_of(
         folders[model], score=score, max_text_tokens=8, temperature=0.6, instructions=told
