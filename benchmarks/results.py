@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
-from measuring.recipes import RECIPES, BabyRow, baby_rows
+from measuring.recipes import GYM_ROWS, RECIPES, BabyRow, GymRow, baby_rows
 from measuring.results_page import page
 
 from aegis.evaluation.machine import machine
@@ -156,6 +156,31 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
     }
 
 
+def gym(row: GymRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
+    """Return everything about a row of research-gym."""
+    words = ["compare", "rules", "--task", "research-gym", "--episodes", row.episodes]
+    words += ["--first", row.first, "--jobs", jobs]
+    folder = project("arena")
+    sets: list[object] = ["--set", f"agent.library={ROOT / 'data' / 'library'}"]
+    if row.papers:
+        assert corpus is not None
+        sets = ["--set", f"environment.research-gym.corpus={corpus.resolve()}"]
+    found = aegis(folder, *sets, *words)
+    return {
+        "row": row.name,
+        "kind": "research-gym",
+        "title": row.title,
+        "text": row.text,
+        "episodes": row.episodes,
+        "first_seed": row.first,
+        "rules": found["environment"]["version"],
+        "content": found["environment"]["content"],
+        "rows": found["rows"],
+        "pairs": found["pairs"],
+        "commands": [shown(words)],
+    }
+
+
 def _single(found: dict[str, Any], entrants: Sequence[str]) -> list[dict[str, Any]]:
     """Return rows of a single training in the form of groups."""
     keys = ("profile", "way", "experience", "episodes", "success_rate", "mean_return", "ci95")
@@ -193,13 +218,18 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also rows that are there")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
+    parser.add_argument("--corpus", type=Path, help="papers for the row research-gym-papers")
     parser.add_argument("--seeds", type=int, default=0, help="training seeds, 0 to this less one")
     arguments = parser.parse_args()
+    known: list[GymRow | BabyRow] = [*GYM_ROWS, *baby_rows()]
     wanted = [
-        evolve(row, seeds=tuple(range(arguments.seeds))) if arguments.seeds else row
-        for row in baby_rows()
+        row
+        for row in known
         if not arguments.rows or any(row.name.startswith(name) for name in arguments.rows)
     ]
+    if arguments.seeds:
+        seeds = tuple(range(arguments.seeds))
+        wanted = [evolve(r, seeds=seeds) if isinstance(r, BabyRow) else r for r in wanted]
     if arguments.list:
         for row in wanted:
             there = (ROWS / f"{row.name}.json").exists()
@@ -208,7 +238,12 @@ def main() -> None:
     for row in [] if arguments.page else wanted:
         if arguments.again or not (ROWS / f"{row.name}.json").exists():
             print(f"== {row.name}", flush=True)
-            write(baby(row, arguments.jobs))
+            if isinstance(row, BabyRow):
+                write(baby(row, arguments.jobs))
+            elif row.papers and arguments.corpus is None:
+                print("left out: name the papers with --corpus FILE", flush=True)
+            else:
+                write(gym(row, arguments.jobs, arguments.corpus))
             (ROOT / "docs" / "results.md").write_text(page(ROWS))
     (ROOT / "docs" / "results.md").write_text(page(ROWS))
 

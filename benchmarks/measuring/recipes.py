@@ -93,6 +93,45 @@ class BabyRow:
         return TARGETS.get((self.level, self.track))
 
 
+@frozen
+class GymRow:
+    """One row: policies in research-gym over a corpus.
+
+    Attributes:
+        name: Its name, which is that of its file.
+        title: What is played over.
+        text: What stands below the title.
+        papers: Whether a corpus has to be given (`--corpus`); else the sample library is played.
+        episodes: Test episodes.
+        first: Seed of the first one.
+    """
+
+    name: str
+    title: str
+    text: str
+    papers: bool
+    episodes: int = 200
+    first: int = 0
+
+
+GYM_ROWS: Final = (
+    GymRow(
+        "research-gym-library",
+        "The sample library",
+        "235 notes, 8 of them relevant to a topic; what anybody can run.",
+        papers=False,
+    ),
+    GymRow(
+        "research-gym-papers",
+        "20,000 abstracts",
+        "Real titles and abstracts of arXiv, 20 of them relevant to a topic; topics 200 to 399, "
+        "which no choice was made on.",
+        papers=True,
+        first=200,
+    ),
+)
+
+
 def baby_rows() -> Iterator[BabyRow]:
     """Yield the rows, the most wanted first."""
     for recipe in RECIPES:

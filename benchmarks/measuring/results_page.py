@@ -52,7 +52,7 @@ def page(folder: Path) -> str:
     gym = [row for row in rows if row["kind"] == "research-gym"]
     if gym:
         parts += _gym(gym)
-    return "\n".join(part.strip("\n") for part in parts) + "\n"
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def _babyai(rows: dict[str, Row]) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _babyai(rows: dict[str, Row]) -> Iterator[str]:
     yield _BABY.format(episodes=some["episodes"], seeds=seeds)
     for track in TRACKS:
         yield f"\n### {track}, 1,000 demonstrations\n"
-        yield from _table(
+        yield _table(
             ["level", "what", "success", "95 %", "of each seed", "hoped for"],
             [line for level in LEVELS for line in _level(rows, level, track)],
         )
@@ -69,9 +69,9 @@ def _babyai(rows: dict[str, Row]) -> Iterator[str]:
     if ladder:
         yield "\n### GoToLocal over demonstrations\n"
         heads = ["track", "recipe", *(f"{count:,}" for count in LADDER)]
-        yield from _table(heads, ladder)
+        yield _table(heads, ladder)
     yield "\n### What the rows took\n"
-    yield from _table(
+    yield _table(
         ["row", "weights", "training, s", "decisions/s", "MiB", "machine", "commit"],
         [_cost(row) for row in _ordered(rows)],
     )
@@ -166,11 +166,15 @@ def _gym(rows: Sequence[Row]) -> Iterator[str]:
     yield "\n## research-gym\n"
     for row in rows:
         yield f"\n### {row['title']}\n\n{row['text']}\n"
-        yield from _table(
+        yield _table(
             ["policy", "return", "95 %", "normalised", "weights", "decisions/s"],
             [_policy(each) for each in row["rows"]],
         )
-        yield f"\n{row['machine']}; commit {row['commit']}. `{row['commands'][-1]}`\n"
+        first, last = row["first_seed"], row["first_seed"] + row["episodes"] - 1
+        yield (
+            f"\nTest topics {first} to {last}; rules of the gym: version {row['rules']}. "
+            f"{row['machine']}; commit {row['commit']}. `{row['commands'][-1]}`\n"
+        )
 
 
 def _policy(row: Row) -> list[str]:
@@ -186,10 +190,9 @@ def _policy(row: Row) -> list[str]:
     ]
 
 
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield f"|{'---|' * len(heads)}"
-    yield from (f"| {' | '.join(line)} |" for line in lines)
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *rows])
 
 
 def _percent(value: float) -> str:
