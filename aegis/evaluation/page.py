@@ -33,7 +33,7 @@ _LADDER: Final = (
 )
 _COST: Final = (
     "Further up is better, further right is faster. The speed is of one process and counts the "
-    "environment's own time."
+    "decisions alone, not the environment's time."
 )
 _ROWS: Final = (
     "Figures with their intervals of 95 % below them. Every row played the same episodes."

@@ -277,6 +277,9 @@ def test_mistakes_of_a_caller_are_named():
 def test_the_manifest_says_what_a_task_is_without_gymnasium():
     component = babyai_component()
     assert component.task == ("level", "track")
+    assert component.published(BabyAISettings(track="marked")) == []
+    (figure,) = component.published(BabyAISettings(level="PickupLoc", track="unmarked"))
+    assert (figure.value, figure.demonstrations) == (0.99, 204_000)
     facts = component.describe(BabyAISettings())
     assert (facts.splits, facts.measure, facts.seeded) == (True, "success", True)
     program = (

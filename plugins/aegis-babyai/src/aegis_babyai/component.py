@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import aegis
+from aegis_babyai.published import published
 from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.version import VERSION
 
@@ -25,6 +26,7 @@ def babyai_component() -> aegis.Component:
         build=_build,
         task=("level", "track"),
         variants=_variants,
+        published=published,
     )
 
 
