@@ -65,22 +65,28 @@ def trainable(_lived, tmp_path) -> Path:
 CORRIDOR = """
 profile = "tally"
 [plugins]
-enabled = ["corridor.py", "tally.py"]
+enabled = ["corridor.py", "tally.py", "moody.py"]
 [learning]
 judge_episodes = 10
 [profiles.tally]
 engine = "tally"
 environment = "corridor"
 phases.imitate = "tally"
+[profiles.moody]
+engine = "moody"
+environment = "corridor"
 """
 
 
 @pytest.fixture
 def corridor(tmp_path) -> Path:
-    """A project with the seeded environment ``corridor``, and an engine that can be trained."""
+    """A project with the seeded environment ``corridor``.
+
+    One of its engines can be trained, another can go wrong.
+    """
     folder = tmp_path / "corridor"
     folder.mkdir()
-    for name in ("environments/corridor.py", "trainers/tally.py"):
+    for name in ("environments/corridor.py", "trainers/tally.py", "engines/moody.py"):
         shutil.copy(ROOT / "tests" / "fixtures" / name, folder)
     (folder / "aegis.toml").write_text(CORRIDOR, "utf-8")
     return folder

@@ -54,7 +54,10 @@ def _compare(  # noqa: PLR0917 - click passes options by name
     from aegis.evaluation.comparison import comparison
     from aegis.evaluation.contender import unique
 
+    if html is not None and html.suffix == ".json":
+        raise click.BadParameter("the figures go to a .json beside the page", param_hint="--html")
     call = invocation()
+    given = _given(call)
     with_task(call, task)
     contenders: list[Contender] = []
     untrained: dict[str, list[Contender]] = {}
@@ -73,8 +76,9 @@ def _compare(  # noqa: PLR0917 - click passes options by name
     seeds = range(first, first + episodes)
     standings = contested(call, project, found_task, entrants, seeds, **options)
     found = comparison(found_task, standings, missing)
+    given += ["--no-baselines"] if no_baselines else []
     said = _described(
-        profiles, task=task, episodes=episodes, first=first, split=split, decide=decide
+        profiles, task=task, episodes=episodes, first=first, split=split, decide=decide, given=given
     )
     found |= {"command": said, "commit": None, "published": _published(found_task), **_made()}
     place = _page(project, found, html)
@@ -143,15 +147,28 @@ def _recorded_most(project: Project, task: Task) -> str | None:
     return min(counts, key=lambda tool: (-counts[tool], tool)) if counts else None
 
 
+def _given(call: Invocation) -> list[str]:
+    """Return the options that all verbs share, as far as figures follow from them."""
+    words = [word for setting in call.sets for word in ("--set", setting)]
+    return words if call.seed is None else [*words, "--seed", str(call.seed)]
+
+
 def _described(
-    profiles: Sequence[str], *, task: str, episodes: int, first: int, split: str, decide: str
+    profiles: Sequence[str],
+    *,
+    task: str,
+    episodes: int,
+    first: int,
+    split: str,
+    decide: str,
+    given: Sequence[str],
 ) -> str:
     """Return the command that makes the same figures, without what is as by default."""
     words = [*profiles, "--task", task, "--episodes", str(episodes)]
     words += ["--first", str(first)] if first else []
     words += ["--split", split] if split != "test" else []
     words += ["--decide", decide] if decide != "sampled" else []
-    return made_by("compare", *words)
+    return made_by("compare", *words, *given)
 
 
 def _published(task: Task) -> list[dict[str, Any]]:

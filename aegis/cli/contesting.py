@@ -112,6 +112,8 @@ def contested(
 ) -> list[Standing]:
     """Let contenders play and return where they stand at the end.
 
+    The options are those of the command line.
+
     Raises:
         KeyboardInterrupt: If a person stopped it; what was played is kept.
         AegisError: What went wrong.
@@ -125,7 +127,8 @@ def contested(
     with contest, screen(call) as seen, interruptible(contest, "stopping; what was played is kept"):
         contest.run(seen.show)
     if not contest.complete:
-        print("the same command goes on where it stopped", file=sys.stderr)
+        same = "the same command without --fresh" if fresh else "the same command"
+        print(f"{same} goes on where it stopped", file=sys.stderr)
         raise KeyboardInterrupt
     return contest.standings
 

@@ -42,7 +42,7 @@ def _experts(project: Project, task: Task) -> Mapping[str, Sequence[Engine]]:
         offline=True,
         library=project.folder / project.config.settings.agent.library,
     )
-    return experts_of(build(task.environment, runtime))
+    return experts_of(build(task.environment, runtime), task.environment)
 
 
 def simple(project: Project, task: Task) -> list[Contender]:

@@ -89,6 +89,7 @@ def row(
     return {
         "name": contender.name,
         "kind": contender.kind,
+        "task": task.name,
         "profile": contender.profile,
         "checkpoint": contender.checkpoint,
         "way": "greedy" if contender.greedy else "sampled",
@@ -171,17 +172,23 @@ def _normalise(
     *,
     seed: int,
 ) -> None:
-    """Put every return between random, which is 0, and the first expert, which is 1."""
+    """Put every return between random, which is 0, and the first expert, which is 1.
+
+    Not where so few episodes tell the two apart that some resamples hold none of them.
+    """
     if top is None or RANDOM not in results:
         return
     floor, ceiling = _returns(results[RANDOM]), _returns(results[top])
     if np.mean(ceiling) <= np.mean(floor):
         return
-    for each in rows:
-        found: Interval = normalised(
-            _returns(results[each["name"]]), floor, ceiling, clusters, seed=seed
-        )
-        each["normalised"] = found._asdict()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: list[Interval] = [
+            normalised(_returns(results[each["name"]]), floor, ceiling, clusters, seed=seed)
+            for each in rows
+        ]
+    if np.isfinite(found).all():
+        for each, share in zip(rows, found, strict=True):
+            each["normalised"] = share._asdict()
 
 
 def _returns(episodes: Sequence[Episode]) -> list[float]:

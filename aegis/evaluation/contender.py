@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import evolve, field, frozen
@@ -17,6 +18,7 @@ from aegis.contracts.capabilities import EngineCapabilities
 from aegis.contracts.check import check
 from aegis.evaluation.playing_job import Player
 from aegis.host.composition import Chosen
+from aegis.host.plugin import LOCAL
 from aegis.host.seat import seat_of
 from aegis.jobs.workplace import workplace
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from aegis.contracts.facts import Stored
     from aegis.evaluation.task import Task
+    from aegis.host.plugin import PluginInfo
     from aegis.jobs.job_file import Workplace
     from aegis.project import Project
 
@@ -68,22 +71,19 @@ class Contender:
 
     def fingerprint(self, task: Task) -> str:
         """Return a digest of everything that its episodes in a task follow from, seeds aside."""
-        environment = task.environment
+        environment, project = task.environment, Path(self.workplace.runtime["project"])
         facts = {
             "format": _FORMAT,
             "task": task.name,
             "environment": seat_of(environment),
             "rules": task.version,
             "content": task.content,
-            "provided": _provider(environment),
+            "provided": _providers(environment, project),
             "player": [self.player.kind, self.player.name, dict(self.player.seat)],
             "greedy": self.greedy,
             "identity": dict(self.identity),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("ascii")).hexdigest()
-
-
-# Processes side by side are the faster way to use many cores: each has one thread.
 
 
 def ways(decide: str) -> tuple[bool, ...]:
@@ -116,11 +116,6 @@ def profiled(
     engine = composition.engine
     weights = label or ("" if checkpoint is None else checkpoint[:_DIGITS])
     name = f"{profile}@{weights}" if weights else profile
-    identity = {
-        "provided": _provider(engine),
-        "checkpoint": checkpoint,
-        "weights": _weights(engine),
-    }
     trained = None if stored is None or stored.manifest is None else stored.manifest.dataset
     return [
         Contender(
@@ -128,8 +123,8 @@ def profiled(
             kind="profile" if label != UNTRAINED else "baseline",
             player=Player(kind="engine", name=engine.component.name, seat=seat_of(engine)),
             greedy=greedy,
-            workplace=workplace(project, (engine, task.environment), folder, threads=1),
-            identity=identity,
+            workplace=_alone(project, (engine, task.environment), folder),
+            identity=_identity(project, engine, checkpoint),
             profile=profile,
             checkpoint=checkpoint,
             model=_model(engine),
@@ -147,8 +142,8 @@ def component(project: Project, task: Task, name: str) -> Contender:
         kind="baseline",
         player=Player(kind="engine", name=name, seat=seat_of(engine)),
         greedy=False,
-        workplace=workplace(project, (engine, task.environment), None, threads=1),
-        identity={"provided": _provider(engine)},
+        workplace=_alone(project, (engine, task.environment)),
+        identity=_identity(project, engine),
         model=name,
     )
 
@@ -160,7 +155,7 @@ def expert(project: Project, task: Task, name: str) -> Contender:
         kind="expert",
         player=Player(kind="expert", name=name),
         greedy=True,
-        workplace=workplace(project, (task.environment,), None, threads=1),
+        workplace=_alone(project, (task.environment,)),
         identity={},
         model="looks behind the views",
     )
@@ -180,7 +175,7 @@ def majority(project: Project, task: Task, tool: str, whose: str) -> Contender:
         kind="baseline",
         player=Player(kind="majority", name=tool),
         greedy=False,
-        workplace=workplace(project, (task.environment,), None, threads=1),
+        workplace=_alone(project, (task.environment,)),
         identity={},
         model=f"always {tool}, which {whose} takes most",
     )
@@ -209,14 +204,36 @@ def _stored(project: Project, wanted: str) -> Stored | None:
     return project.stored(project.checkpoints.resolve(wanted))
 
 
-def _provider(chosen: Chosen) -> list[str]:
-    return [chosen.plugin.name, chosen.plugin.version]
+def _alone(project: Project, loaded: Iterable[Chosen], checkpoint: Path | None = None) -> Workplace:
+    """Return a workplace with one thread: many processes use many cores better than threads do."""
+    return workplace(project, loaded, checkpoint, threads=1)
 
 
-def _weights(engine: Chosen) -> str | None:
-    """Return the digest of the configured weights, where the engine says it cheaply."""
-    facts = _capabilities(engine)
-    return None if facts is None else facts.weights
+def _identity(project: Project, engine: Chosen, checkpoint: str | None = None) -> dict[str, Any]:
+    """Return what the decisions of an engine follow from beside its settings."""
+    facts, runtime = _capabilities(engine), project.config.settings.runtime
+    weights = None if facts is None else facts.weights  # of the settings, where it is said cheaply
+    return {
+        "provided": _providers(engine, project.folder),
+        "checkpoint": checkpoint,
+        "weights": weights,
+        "device": runtime.device,
+        # Weights that come from nowhere are drawn.
+        "seed": runtime.seed if checkpoint is None and weights is None else None,
+    }
+
+
+def _providers(chosen: Chosen, project: Path) -> list[list[str]]:
+    """Return who provides a component and its parts, each with its version."""
+    return [[one.plugin.name, _version(one.plugin, project)] for one in chosen.walk()]
+
+
+def _version(plugin: PluginInfo, project: Path) -> str:
+    """Return a plugin's version; a local file has none but its content."""
+    if plugin.distribution != LOCAL:
+        return plugin.version
+    content = (project / Path(plugin.name).expanduser()).read_bytes()
+    return hashlib.sha256(content).hexdigest()
 
 
 def _capabilities(engine: Chosen) -> EngineCapabilities | None:

@@ -19,6 +19,7 @@ from aegis.evaluation.episode import Episode, EpisodeFile
 from aegis.evaluation.playing_job import PlayingJob
 from aegis.host.seat import seat_of
 from aegis.jobs.job_file import write_json
+from aegis.jobs.kept_lines import keeping
 from aegis.jobs.pool import GRACE, NO_DEADLINE, Piece, Pool
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Contest:
         fresh: bool = False,
     ) -> None:
         self._task, self._jobs = task, jobs
+        self._places: dict[Path, Standing] = {}
         self.standings = [self._standing(folder, one, tuple(seeds), fresh) for one in contenders]
         self._pool = Pool(
             project,
@@ -142,19 +144,22 @@ class Contest:
         self, folder: Path, contender: Contender, seeds: tuple[int, ...], fresh: bool
     ) -> Standing:
         place = folder / contender.fingerprint(self._task)[:_DIGITS]
+        if (same := self._places.get(place)) is not None:  # another name of the same policy
+            return Standing(contender, same.file, seeds, same.episodes)
         file = EpisodeFile(place / "episodes.txt")
         if fresh:
             file.put_aside()
-        standing = Standing(contender, file, seeds, file.read())
+        standing = self._places[place] = Standing(contender, file, seeds, file.read())
         about = place / "about.json"
-        if standing.missing and not about.exists():
-            place.mkdir(parents=True, exist_ok=True)
-            write_json(about, _about(contender, self._task))
+        with keeping(place):
+            if standing.missing and not about.exists():
+                place.mkdir(parents=True, exist_ok=True)
+                write_json(about, _about(contender, self._task))
         return standing
 
     def _pieces(self) -> Iterator[Piece]:
         """Yield what is left to play, every contender's seeds shared among the processes."""
-        for standing in self.standings:
+        for standing in self._places.values():
             missing = standing.missing
             for first in range(min(self._jobs, len(missing))):
                 yield self._piece(standing, tuple(missing[first :: self._jobs]))

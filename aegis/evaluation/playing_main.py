@@ -1,6 +1,7 @@
 """The process that plays: ``python -P -m aegis.evaluation.playing_main JOBFILE``.
 
-One policy, one environment; every finished episode is told at once.
+One policy, one environment; every finished episode is told at once. What fails is the engine's
+fault where the engine was asked, and else the environment's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from aegis.contracts.view import View
     from aegis.evaluation.episode import Episode
     from aegis.evaluation.playing_job import Player
+    from aegis.host.composition import Chosen
     from aegis.host.manager import Host
     from aegis.host.plugin import PluginInfo
     from aegis.jobs.child_job import Link
@@ -46,10 +48,10 @@ def play_all(job: PlayingJob, link: Link) -> dict[str, Any]:
     host = load_host(job.workplace.plugins, runtime.project)
     stage = seated(job.environment, host)
     environment: Environment = build(stage, evolve(runtime, checkpoint=None))
-    engines, who = engines_of(job.player, host, runtime, environment)
+    engines, who = engines_of(job.player, host, runtime, environment, stage)
     timed = [Timed(engine, who or stage.plugin, job.player.name) for engine in engines]
     played = 0
-    with attributed(stage.plugin, stage.label):
+    with played_on(stage, timed):
         for seed in job.seeds:
             if link.should_stop():
                 break
@@ -70,8 +72,8 @@ def best(tries: Sequence[Episode]) -> Episode:
 
 
 def engines_of(
-    player: Player, host: Host, runtime: Runtime, environment: Environment
-) -> tuple[Sequence[Engine], Any]:
+    player: Player, host: Host, runtime: Runtime, environment: Environment, stage: Chosen
+) -> tuple[Sequence[Engine], PluginInfo | None]:
     """Return who decides, several where the best of them counts, and the plugin that is theirs."""
     from aegis.host.building import build
     from aegis.host.seat import seated
@@ -83,14 +85,19 @@ def engines_of(
         from aegis.evaluation.majority import MajorityEngine
 
         return [MajorityEngine(player.name)], None
-    return experts_of(environment)[player.name], None
+    return experts_of(environment, stage)[player.name], None
 
 
-def experts_of(environment: Environment) -> Mapping[str, Sequence[Engine]]:
-    """Return the policies of an environment that look behind its views, by name."""
+def experts_of(environment: Environment, stage: Chosen) -> Mapping[str, Sequence[Engine]]:
+    """Return the policies of an environment that look behind its views, by name.
+
+    Raises:
+        PluginError: If asking for them raises.
+    """
     offered: Callable[[], Mapping[str, Sequence[Engine]]] | None
     offered = getattr(environment, "experts", None)
-    return {} if offered is None else offered()
+    with attributed(stage.plugin, f"experts of {stage.label}"):
+        return {} if offered is None else offered()
 
 
 class Timed:
@@ -100,34 +107,70 @@ class Timed:
         engine: Any engine.
         plugin: Who provides it.
         name: Its name, for messages.
+
+    Attributes:
+        capabilities: The engine's.
+        seconds: CPU time of all its decisions.
+        failure: What was wrong with one, its plugin blamed; None as long as nothing was.
     """
 
     def __init__(self, engine: Engine, plugin: PluginInfo, name: str) -> None:
         self._engine, self._plugin, self._name = engine, plugin, name
         self.capabilities = engine.capabilities
         self.seconds = 0.0
+        self.failure: BaseException | None = None
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:
-        """Return what the engine returns."""
-        with self._at("score"):
-            return self._engine.score(view, candidates)
+        """Return what the engine returns, if that is one log-probability a candidate."""
+        from aegis.evaluation.rollout import require_scores
+
+        with self._blamed("score"):
+            with self._clocked():
+                scores = self._engine.score(view, candidates)
+            require_scores(scores, len(candidates))
+        return scores
 
     def write(self, view: View, action: Action, slot: str) -> Written:
         """Return what the engine returns."""
-        with self._at("write"):
+        with self._blamed("write"), self._clocked():
             return self._engine.write(view, action, slot)
 
     def close(self) -> None:
         """Close the engine."""
-        with self._at("close"):
+        with self._blamed("close"):
             self._engine.close()
 
     @contextlib.contextmanager
-    def _at(self, method: str) -> Iterator[None]:
+    def _clocked(self) -> Iterator[None]:
         began = time.process_time()
-        with attributed(self._plugin, f"{method} of {self._name}"):
-            yield
+        yield
         self.seconds += time.process_time() - began
+
+    @contextlib.contextmanager
+    def _blamed(self, method: str) -> Iterator[None]:
+        try:
+            with attributed(self._plugin, f"{method} of {self._name}"):
+                yield
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+@contextlib.contextmanager
+def played_on(stage: Chosen, engines: Sequence[Timed]) -> Iterator[None]:
+    """Blame the environment for what fails inside, unless an engine was blamed for it.
+
+    Args:
+        stage: The environment.
+        engines: Who plays inside.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if any(engine.failure is error for engine in engines):
+            raise
+        with attributed(stage.plugin, f"an episode of {stage.label}"):
+            raise
 
 
 def _episode(environment: Environment, timed: Timed, seed: int, *, greedy: bool) -> Episode:

@@ -130,13 +130,17 @@ def play(
 
     Raises:
         RuntimeError: If the episode does not end within `LONGEST` steps.
-        ValueError: If a reward is not finite.
+        ValueError: If nothing can be chosen, a reward is not finite, or scores are not what
+            `require_scores` requires.
     """
     view = environment.reset(seed)
     rng = step_rng(seed, 0)
     for _ in range(LONGEST):
         candidates = environment.candidates(view)
+        if not len(candidates):
+            raise ValueError(f"no candidates, and the episode of seed {seed} is not over")
         scores = engine.score(view, candidates)
+        require_scores(scores, len(candidates))
         behaviour = scores if exploration is None else exploration.behaviour(scores)
         chosen = int(np.argmax(behaviour)) if greedy else sample(behaviour, rng)
         action, written = candidates[chosen], None
@@ -151,3 +155,17 @@ def play(
             return
         view = result.view
     raise RuntimeError(f"the episode of seed {seed} did not end within {LONGEST} steps")
+
+
+def require_scores(scores: Scores, count: int) -> None:
+    """Require one log-probability a candidate, at least one of them above minus infinity.
+
+    A number that is none would be sampled as if it were the last candidate's.
+
+    Raises:
+        ValueError: If there are more or fewer, or one of them is no number.
+    """
+    if np.shape(scores) != (count,):
+        raise ValueError(f"scores of shape {np.shape(scores)} for {count} candidates")
+    if not math.isfinite(np.max(scores)):
+        raise ValueError(f"scores that are no log-probabilities: {np.asarray(scores).tolist()}")

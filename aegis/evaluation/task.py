@@ -5,7 +5,8 @@
     gymnasium:FrozenLake-v1
 
 Behind the environment's name stand those of its settings that its manifest calls the task
-(`Component.task`), in their order; what is left out keeps its value of the configuration.
+(`Component.task`), in their order: strings and numbers. What is left out keeps its value of the
+configuration.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import evolve, frozen
 
+from aegis.config.keys import keys_of
 from aegis.config.literal import render
 from aegis.contracts.capabilities import EnvironmentCapabilities
 from aegis.contracts.names import did_you_mean
@@ -84,7 +86,11 @@ def overrides(host: Host, text: str) -> list[str]:
             fix=f"write {known}",
         )
     pairs = zip(component.task, said, strict=False)
-    return [f"environment.{name}.{key}={render(value)}" for key, value in pairs if value]
+    return [
+        f"environment.{name}.{key}={_written(component, key, value)}"
+        for key, value in pairs
+        if value
+    ]
 
 
 def task_of(project: Project, text: str, split: Split = "test") -> Task:
@@ -117,6 +123,12 @@ def task_name(environment: Chosen) -> str:
     """Return the name of the task that an environment with its settings is."""
     component, config = environment.component, environment.config
     return ":".join([component.name, *(str(getattr(config, key)) for key in component.task)])
+
+
+def _written(component: Component, key: str, value: str) -> str:
+    """Return a part of a name as TOML: a number where the setting is one, else a string."""
+    kinds = {} if component.config is None else {k.name: k.type for k in keys_of(component.config)}
+    return value if kinds.get(key) in {int, float} else render(value)
 
 
 def _of(environment: Chosen, split: Split) -> Task:

@@ -1,9 +1,11 @@
 """A pool: jobs that a few processes carry out side by side, watched from one thread.
 
-with Pool(project.folder, 2, what="evaluation", error=EvaluationError) as pool:
-pool.add(Piece(module, job, "the play of hrm", take=keep))
-while not pool.over:
-pool.poll()
+A job that fails ends all of them; what they had told by then was taken.
+
+    with Pool(project.folder, 2, code="evaluation", error=EvaluationError) as pool:
+        pool.add(Piece(module, job, "the play of hrm", take=keep, ended=require_all))
+        while not pool.over:
+            pool.poll()
 """
 
 from __future__ import annotations
@@ -150,5 +152,11 @@ class Pool:
         if self._stopping:
             return
         if child.ending.error is not None:
-            raise child.ending.error
+            raise _advised(child.ending.error)
         piece.ended()
+
+
+def _advised(error: AegisError) -> AegisError:
+    """Return the error with what to do about problems that do not say it."""
+    fix = "what was done is kept: the same command goes on with what is left"
+    return type(error)([problem._replace(fix=problem.fix or fix) for problem in error.problems])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from attrs import evolve, frozen
 
 from aegis.errors import EvaluationError, Problem
-from aegis.evaluation.playing_job import Player, PlayingJob
+from aegis.evaluation.playing_job import PlayingJob
 from aegis.host.seat import seat_of
 from aegis.jobs.kept_lines import KeptLines
 from aegis.jobs.pool import GRACE, NO_DEADLINE, Piece, Pool
@@ -167,7 +167,7 @@ class Collection:
         play = PlayingJob(
             workplace=who.workplace,
             environment=seat_of(self.task.environment),
-            player=Player(kind=who.player.kind, name=who.player.name, seat=who.player.seat),
+            player=who.player,
             greedy=who.greedy,
             seeds=seeds,
             seconds=NO_DEADLINE,
@@ -178,6 +178,7 @@ class Collection:
             seconds=play.seconds,
             grace=play.grace,
             task=self.task.name,
+            fingerprint=self.fingerprint,
             generator=f"{self.task.environment.component.name}-{self.task.version}",
             origin=self._origin,
             epsilon=exploring.epsilon,

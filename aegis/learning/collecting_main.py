@@ -31,8 +31,7 @@ def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
     """Play the seeds of a job, telling each episode; returns how many were played."""
     from attrs import evolve
 
-    from aegis.evaluation.playing_main import Timed, engines_of
-    from aegis.host.attribution import attributed
+    from aegis.evaluation.playing_main import Timed, engines_of, played_on
     from aegis.host.building import build
     from aegis.host.seat import load_host, seated
 
@@ -40,10 +39,10 @@ def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
     host = load_host(job.play.workplace.plugins, runtime.project)
     stage = seated(job.play.environment, host)
     environment: Environment = build(stage, evolve(runtime, checkpoint=None))
-    (engine,), who = engines_of(job.play.player, host, runtime, environment)
+    (engine,), who = engines_of(job.play.player, host, runtime, environment, stage)
     timed = Timed(engine, who or stage.plugin, job.play.player.name)
     played = 0
-    with attributed(stage.plugin, stage.label):
+    with played_on(stage, [timed]):
         for seed in job.play.seeds:
             if link.should_stop():
                 break
@@ -98,7 +97,7 @@ def _experience(  # noqa: PLR0917 - one step and where it belongs
         origin=job.origin,
         seed=seed,
         generator=job.generator,
-        key=_key(job, seed, index, engine.capabilities.weights),
+        key=_key(job, seed, index),
         started=at,
         view=step.view,
         decision=decision,
@@ -108,14 +107,10 @@ def _experience(  # noqa: PLR0917 - one step and where it belongs
     )
 
 
-def _key(job: CollectingJob, seed: int, index: int, weights: str | None) -> str:
-    """Return a key that the same step collected again has, too."""
-    split = (job.play.environment["config"] or {}).get("split", "")
-    facts = [
-        *(job.task, split, job.generator, job.play.player.name, weights, job.play.greedy),
-        *(job.epsilon, job.temperature, seed, index),
-    ]
-    return hashlib.sha256(json.dumps(facts).encode("ascii")).hexdigest()
+def _key(job: CollectingJob, seed: int, index: int) -> str:
+    """Return a key that the same step collected again has, too, and no other one."""
+    facts = json.dumps([job.fingerprint, seed, index])
+    return hashlib.sha256(facts.encode("ascii")).hexdigest()
 
 
 def _floats(log_probabilities: Scores) -> tuple[float, ...]:

@@ -211,8 +211,23 @@ def experience(
         environment: Only steps in this environment; None for all.
 
     Raises:
-        InputError: ``no-run`` if there is no ledger, and what is wrong with the file.
+        InputError: ``no-run`` if there is no ledger; ``data-empty`` if nothing is of the
+            environment; and what is wrong with the file.
     """
+    found = False
+    for step in _recorded(project, data, environment):
+        found = True
+        yield step
+    if environment is not None and not found:
+        raise InputError.of(
+            "data-empty",
+            f"no step of {environment} is recorded",
+            where=str(data or project.run_folder / "ledger.sqlite"),
+            fix=_collect(environment),
+        )
+
+
+def _recorded(project: Project, data: Path | None, environment: str | None) -> Iterator[Experience]:
     if data is not None:
         from aegis.learning.experience_file import from_file
 
@@ -228,10 +243,16 @@ def experience(
             "no-run",
             "there is nothing to learn from yet: no agent has run here",
             where=str(folder),
-            fix="aegis run --steps 1000, or aegis train --data FILE",
+            fix="aegis run --steps 1000, or aegis train --data FILE"
+            if environment is None
+            else _collect(environment),
         )
     with Ledger.open(folder, write=False) as ledger:
         yield from ledger.experiences(environment=environment)
+
+
+def _collect(task: str) -> str:
+    return f"aegis data collect --task {task} --teacher NAME, or --profile NAME"
 
 
 def _way_to_a_trainer(composition: Composition, phase: str) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 REPEATED: Final = "repeats an earlier step: same view, candidates, choice and text"
 OVER_SHARE: Final = "over the largest share of its origin"
 LEAKED: Final = "held out, but the same question is trained on"
+LEAKED_VARIANT: Final = "a variant that asks what is held out"
 
 
 @frozen
@@ -73,9 +74,27 @@ class Selected:
         return len(self.train) - self.variants
 
     def with_variants(self, train: Dataset, count: int) -> Selected:
-        """Return the selection with variants behind its rows (`aegis.learning.varying`)."""
-        added = len(train) - len(self.train)
-        return evolve(self, train=train, variants=added, rule={**self.rule, "variants": count})
+        """Return the selection with variants behind its rows (`aegis.learning.varying`).
+
+        One that asks a question that is held out is left out.
+        """
+        asked = {_question(step) for step in self.validation}
+        own = len(self.train)
+        kept = [n for n, step in enumerate(train) if n < own or _question(step) not in asked]
+        refused = dict(self.refused)
+        if len(kept) < len(train):
+            refused[LEAKED_VARIANT] = len(train) - len(kept)
+        return evolve(
+            self,
+            train=Dataset(
+                tuple(train.experiences[n] for n in kept),
+                tuple(train.returns[n] for n in kept),
+                tuple(train.advantages[n] for n in kept),
+            ),
+            refused=refused,
+            variants=len(kept) - own,
+            rule={**self.rule, "variants": count},
+        )
 
     def raise_problems(self) -> None:
         """Raise everything that makes the set degenerate.
@@ -195,6 +214,10 @@ def _shared(
     if gone:
         refused[OVER_SHARE] += gone
     return kept
+
+
+def _question(step: Experience) -> bytes:
+    return Row.of(step, Episode(""), 0).question
 
 
 def _drawn(row: Row) -> str:

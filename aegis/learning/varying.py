@@ -7,6 +7,7 @@ out to judge by stays as it was recorded.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from aegis.errors import InputError
@@ -75,5 +76,4 @@ def _variants(provided: Provided, step: Experience, count: int, seed: int) -> It
     make = provided.component.variants
     assert make is not None
     with attributed(provided.plugin, f'variants of environment "{provided.component.name}"'):
-        found = list(make(step, count, seed))
-    yield from found[:count]
+        yield from list(islice(make(step, count, seed), count))

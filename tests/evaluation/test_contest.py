@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from attrs import evolve
 
-from aegis.errors import AegisError, EvaluationError
+from aegis.errors import AegisError, EvaluationError, InputError
 from aegis.evaluation.baselines import expert_names, most_taken, single_experts
 from aegis.evaluation.contender import component, expert, majority, profiled, unique
 from aegis.evaluation.contest import Contest
@@ -165,3 +167,87 @@ def test_what_goes_wrong_in_a_process_is_said_and_the_rest_is_kept(arena, fault,
     with pytest.raises(error, match=said), arena.contest(range(8), contenders=random) as contest:
         contest.run(lambda _: None)
     assert contest.standings[0].done == (0 if fault == "no-number" else 5)
+
+
+def test_a_contest_in_pieces_is_the_contest_at_once(arena, tmp_path):
+    """Stopped twice, then played to its end by more processes."""
+    arena.configured("engine.moody.lean=1", "engine.moody.pause=0.004")
+    project = load(arena.project.source.path, sets=["engine.moody.lean=1", "engine.moody.pause=0.004"],
+                   profile="moody")  # fmt: skip
+    moody = profiled(project, arena.task, "moody", "sampled")
+    at_once = arena.results(range(40), jobs=3, contenders=moody)
+    arena.folder, known = tmp_path / "pieces", 0
+    for jobs in (1, 2):
+        with arena.contest(range(40), jobs, moody) as contest:
+            assert contest.standings[0].known >= known
+            known = contest.standings[0].known
+            contest.run(lambda now: now.stop() if now.standings[0].done >= known + 4 else None)
+        assert known + 4 <= contest.standings[0].done < 40
+    assert same(arena.results(range(40), jobs=3, contenders=moody), at_once)
+    (file,) = arena.folder.rglob("episodes.txt")
+    assert file.read_bytes().count(b'{"seed"') == 40, "none was played twice"
+
+
+def test_two_names_of_one_policy_play_once(arena):
+    random, guide = arena.contenders()
+    names = [random, evolve(random, name="alea"), guide]
+    first, second, _ = arena.results(range(4), contenders=names)
+    assert first == second
+    assert len(list(arena.folder.rglob("episodes.txt"))) == 2
+    assert sum(f.read_bytes().count(b'{"seed"') for f in arena.folder.rglob("episodes.txt")) == 8
+
+
+def test_what_others_played_is_kept_when_one_fails(arena):
+    sets = ["engine.moody.fault=die", "engine.moody.after=25"]
+    project = load(arena.project.source.path, sets=sets, profile="moody")
+    entrants = [*arena.contenders(), *profiled(project, arena.task, "moody", "sampled")]
+    with (
+        pytest.raises(EvaluationError, match="the play of moody: its process exited"),
+        arena.contest(range(6), contenders=entrants) as contest,
+    ):
+        contest.run(lambda _: None)
+    assert [standing.done == 6 for standing in contest.standings] == [True, True, False]
+    assert [standing.known for standing in arena.contest(range(6)).standings] == [6, 6]
+
+
+def test_figures_follow_from_the_code_the_seed_of_drawn_weights_and_the_device(arena):
+    def marks(name, *sets):
+        project = load(arena.project.source.path, sets=sets, profile=name)
+        (own,) = profiled(project, arena.task, name, "sampled")
+        return own.fingerprint(arena.task)
+
+    plain = marks("moody")
+    assert marks("moody") == plain
+    others = [
+        marks("moody", "runtime.seed=7"),
+        marks("moody", "runtime.device=cuda"),
+        marks("moody", "engine.moody.lean=1"),
+        marks("tally"),
+    ]
+    code = arena.project.folder / "moody.py"
+    code.write_text(code.read_text() + "\n# other code\n")
+    others.append(marks("moody"))
+    stage = arena.project.folder / "corridor.py"
+    stage.write_text(stage.read_text() + "\n# other rules\n")
+    others.append(marks("moody"))
+    assert len({plain, *others}) == 7
+
+
+def test_a_place_that_cannot_be_read_or_written_is_one_clear_error(arena, tmp_path):
+    arena.folder = tmp_path / "file"
+    arena.folder.write_text("no folder")
+    with pytest.raises(InputError, match=r"unreadable.*Not a directory"):
+        arena.contest(range(2))
+    arena.folder = tmp_path / "loop" / "kept"
+    arena.folder.parent.symlink_to(arena.folder.parent)
+    with pytest.raises(InputError, match=r"unreadable|unwritable"):
+        arena.contest(range(2))
+
+
+def test_the_folder_says_for_people_what_is_in_it(arena):
+    arena.results(range(2))
+    told = [json.loads(file.read_text()) for file in arena.folder.rglob("about.json")]
+    assert {(one["contender"], one["task"], one["split"]) for one in told} == {
+        ("random", "corridor:plain", "test"),
+        ("guide", "corridor:plain", "test"),
+    }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import aegis
 from aegis.errors import AegisError, InputError
 from aegis.evaluation.rollout import rollout
+from aegis_babyai.actions import ACTIONS
 from aegis_babyai.component import babyai_component
 from aegis_babyai.environment import CANDIDATES, BabyAI
 from aegis_babyai.observer import Observer
@@ -19,7 +20,6 @@ from aegis_babyai.seeds import level_seed
 from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.symmetry import Symmetry
 from aegis_babyai.variants import variants
-from aegis_babyai.world import ACTIONS
 
 FIVE = ("GoToRedBallGrey", "GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
 STEPS = {"GoToRedBallGrey": 5.8, "GoToRedBall": 5.3, "GoToLocal": 5.3, "PickupLoc": 6.1,

@@ -14,7 +14,8 @@ from attrs import define, field
 
 import aegis
 from aegis.errors import InputError
-from aegis_babyai.world import ACTIONS, World, begin, open_world
+from aegis_babyai.actions import ACTIONS
+from aegis_babyai.world import World, begin, open_world
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

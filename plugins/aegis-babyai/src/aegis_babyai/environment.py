@@ -9,12 +9,13 @@ from attrs import define, field
 import aegis
 from aegis.contracts.names import did_you_mean
 from aegis.errors import InputError
+from aegis_babyai.actions import ACTIONS
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.observer import Observer
 from aegis_babyai.seeds import level_seed
 from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.version import VERSION
-from aegis_babyai.world import ACTIONS, World, begin, open_world
+from aegis_babyai.world import World, begin, open_world
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from aegis.contracts.view import Recent, View
 from aegis_babyai import rendering
+from aegis_babyai.actions import ACTIONS
 from aegis_babyai.memory import Memory
 from aegis_babyai.mission import mark_of, wanted_of
 from aegis_babyai.scene import Scene, Sight, Thing
-from aegis_babyai.world import ACTIONS
 
 if TYPE_CHECKING:
     import numpy as np

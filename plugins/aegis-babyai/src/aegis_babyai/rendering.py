@@ -133,7 +133,9 @@ def _sight(sight: Sight) -> str:
 
 def _sight_of(line: str) -> Sight:
     words = line.split()
-    named = next(index for index, word in enumerate(words) if word.isdecimal())
+    named = next((index for index, word in enumerate(words) if word.isdecimal()), None)
+    if named is None:
+        raise ValueError(f"nowhere: {line}")
     ahead = aside = 0
     for word, steps in _pairs(words[named:]).items():
         ahead += steps * _PLACED[word][0]

@@ -13,14 +13,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ACTIONS: Final = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
-"""The actions in the order of minigrid's numbers, from 0."""
-
 _DONE_ACTIONS: Final = "BABYAI_DONE_ACTIONS"
 
 
 class World(Protocol):
-    """What is used of a level: nothing else of it is ever looked at."""
+    """What the environment uses of a level; it looks at nothing else."""
 
     max_steps: int
 

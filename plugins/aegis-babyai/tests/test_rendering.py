@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegis_babyai.levels import COLOURS
+from aegis_babyai.rendering import PAST, SEEN, facing, lines, nearest, scene_of
+from aegis_babyai.scene import MARKS, Scene, Sight, Thing, Walls
+
+THINGS = st.builds(
+    Thing,
+    st.sampled_from(COLOURS),
+    st.sampled_from(["ball", "box", "key"]),
+    st.just(""),
+    st.sampled_from(["", *MARKS]),
+) | st.builds(
+    Thing,
+    st.sampled_from(COLOURS),
+    st.just("door"),
+    st.sampled_from(["open", "closed", "locked"]),
+    st.sampled_from(["", *MARKS]),
+)
+STEPS = st.integers(0, 6)
+
+
+def _sights(ahead, aside):
+    """Return a strategy of things, one in a place at most, none where the agent stands."""
+    places = st.tuples(ahead, aside).filter(any)
+    return st.dictionaries(places, THINGS, max_size=16).map(
+        lambda found: tuple(Sight(thing, *place) for place, thing in found.items())
+    )
+
+
+SCENES = st.builds(
+    Scene,
+    st.builds(Walls, STEPS, st.integers(0, 3), st.integers(0, 3)),
+    st.none() | THINGS,
+    _sights(STEPS, st.integers(-3, 3)),
+    _sights(st.integers(-9, 9), st.integers(-9, 9)),
+)
+
+
+def test_a_scene_is_said_in_few_plain_words_nearest_first():
+    scene = Scene(
+        walls=Walls(4, 1, 0),
+        carried=Thing("red", "key"),
+        seen=(
+            Sight(Thing("grey", "ball"), 2, -1),
+            Sight(Thing("green", "box", mark="target"), 3, 2),
+            Sight(Thing("red", "door", "locked"), 1, 0),
+            Sight(Thing("blue", "key"), 0, 1),
+        ),
+        past=(Sight(Thing("purple", "door", "open"), 0, -5), Sight(Thing("red", "ball"), -2, 0)),
+    )
+    assert lines(scene) == (
+        "walls 4 ahead 1 left",
+        "front red door locked",
+        "carry red key",
+        "blue key 1 right",
+        "grey ball 2 ahead 1 left",
+        "target green box 3 ahead 2 right",
+        "past red ball 2 behind",
+        "past purple door open 5 left",
+    )
+    assert facing(scene) == Thing("red", "door", "locked")
+    nothing = Scene(Walls(0, 0, 0), None, (), ())
+    assert lines(nothing) == ("walls none", "front nothing", "carry nothing")
+    assert lines(nothing._replace(walls=Walls(1, 0, 3)))[:2] == (
+        "walls 1 ahead 3 right",
+        "front wall",
+    )
+
+
+@given(SCENES)
+def test_the_words_say_the_scene_again_as_far_as_they_show_it(scene):
+    said = lines(scene)
+    again = scene_of(said)
+    assert lines(again) == said
+    assert (again.walls, again.carried) == (scene.walls, scene.carried)
+    assert set(again.seen) <= set(scene.seen)
+    assert set(again.past) <= set(scene.past)
+    assert again.seen == tuple(nearest(scene.seen, SEEN))
+    assert again.past == tuple(nearest(scene.past, PAST))
+
+
+@given(SCENES)
+def test_every_word_is_a_plain_one_or_a_small_number(scene):
+    words = [word for line in lines(scene) for word in line.split()]
+    assert all(re.fullmatch(r"[a-z]+|\d", word) for word in words)
+
+
+@given(SCENES)
+def test_what_is_marked_is_shown_and_of_the_rest_the_nearest(scene):
+    for sights, limit in ((scene.seen, SEEN), (scene.past, PAST)):
+        shown = nearest(sights, limit)
+        left_out = set(sights) - set(shown)
+        plain = [sight for sight in shown if not sight.thing.mark]
+        assert all(not sight.thing.mark for sight in left_out)
+        assert len(plain) <= limit
+        assert not left_out or len(plain) >= limit - 1
+
+        def far(sight):
+            return abs(sight.ahead) + abs(sight.aside)
+
+        assert [far(s) for s in shown] == sorted(far(s) for s in shown)
+        assert not left_out or not plain or max(map(far, plain)) <= min(map(far, left_out))
+
+
+@given(SCENES)
+def test_a_mirrored_scene_shows_the_same_things_in_their_mirrored_places(scene):
+    for sights, limit in ((scene.seen, SEEN), (scene.past, PAST)):
+        mirrored = [sight._replace(aside=-sight.aside) for sight in sights]
+        there = {sight._replace(aside=-sight.aside) for sight in nearest(mirrored, limit)}
+        assert there == set(nearest(sights, limit))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (),
+        ("walls none", "front nothing"),
+        ("walls none", "front nothing", "carry nothing", "red ball"),
+        ("walls none", "front nothing", "carry nothing", "pink ball 1 left"),
+        ("walls none", "front nothing", "carry nothing", "red ball 1 above"),
+        ("walls none", "front nothing", "carry nothing", "red ball 2 left", "red key 1 left"),
+        ("walls 2 left 1 ahead", "front wall", "carry nothing"),
+        ("walls none", "front red ball soft round", "carry nothing"),
+    ],
+)
+def test_other_words_are_refused(said):
+    with pytest.raises((ValueError, LookupError)):
+        scene_of(said)
