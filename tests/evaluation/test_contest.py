@@ -181,8 +181,9 @@ def test_a_contest_in_pieces_is_the_contest_at_once(arena, tmp_path):
         with arena.contest(range(40), jobs, moody) as contest:
             assert contest.standings[0].known >= known
             known = contest.standings[0].known
-            contest.run(lambda now: now.stop() if now.standings[0].done >= known + 4 else None)
-        assert known + 4 <= contest.standings[0].done < 40
+            enough = known + 4
+            contest.run(lambda now, e=enough: now.stop() if now.standings[0].done >= e else None)
+        assert enough <= contest.standings[0].done < 40
     assert same(arena.results(range(40), jobs=3, contenders=moody), at_once)
     (file,) = arena.folder.rglob("episodes.txt")
     assert file.read_bytes().count(b'{"seed"') == 40, "none was played twice"

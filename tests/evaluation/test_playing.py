@@ -46,7 +46,7 @@ class Stage:
     def play(self, who, seeds, stopped=False):
         """Return what the job answers and tells."""
         reading, writing = os.pipe()
-        with open(os.devnull, "rb") as said, os.fdopen(reading) as told:
+        with Path(os.devnull).open("rb") as said, os.fdopen(reading) as told:
             link = Link(said, writing)
             if stopped:
                 link._stop.set()

@@ -110,7 +110,7 @@ def test_what_it_did_not_want_to_carry_it_puts_down(environment, candidate):
         world = environment("PutNextLocal", split="test")
         (bot,) = world.experts()["bot"]
         view = world.reset(seed)
-        while not bot.advice() == "pickup":
+        while bot.advice() != "pickup":
             world.step(candidate(bot.advice()))
         world.step(candidate("left"))
         world.step(candidate("pickup"))  # whatever lies there

@@ -6,7 +6,8 @@ exchanged by name; projections are plain linear layers, transposed when files ar
 written. Why not transformers' own class: importing it takes 4 s, and this one computes a
 decision's candidates over one shared prefix without copying it.
 
-There is no dropout: at one or few epochs over small data it costs time and buys nothing.
+There is no dropout here: it belongs to training many epochs, and stands where that is computed
+(`aegis_gpt2_lora.gpt2_trees`).
 """
 
 from __future__ import annotations
