@@ -32,7 +32,7 @@ VERBS: Final = {
     "checkpoints": "List, show and compare trained weights; choose which decide.",
     "data": "Count, import and export experience.",
     "plugins": "List, enable and disable plugins.",
-    "model": "List and fetch models.",
+    "model": "List, fetch and make models.",
     "config": "Show the configuration in force, or its schema.",
     "doctor": "Examine the machine, the versions and the ledger.",
 }

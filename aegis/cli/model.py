@@ -28,4 +28,4 @@ def _provided(ctx: click.Context) -> click.Group:
     return found
 
 
-command = _Models("model", help="List and fetch models.")
+command = _Models("model", help="List, fetch and make models.")
