@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from aegis.cli.main import main
@@ -45,3 +49,59 @@ def project(aegis, tmp_path):
     assert "offline = true" in text
     file.write_text(text)
     return folder
+
+
+@pytest.fixture
+def trained(aegis, corridor):
+    """The corridor, 40 recorded episodes of its guide, and a checkpoint that learned from them."""
+    words = ("data", "collect", "--task", "corridor", "--teacher", "guide", "--episodes", 40)
+    assert aegis("-C", corridor, "-q", *words, "--jobs", 1).code == 0
+    assert aegis("-C", corridor, "-q", "train", "--task", "corridor", "--no-judge").code == 0
+    return corridor
+
+
+@pytest.fixture
+def begin():
+    """Starts a command in a process of its own; it is ended with the test."""
+    begun = []
+
+    def run(*arguments):
+        program = "import sys; from aegis.cli.main import main; main(sys.argv[1:])"
+        words = [sys.executable, "-c", program, *map(str, arguments)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        begun.append(process)
+        return process
+
+    yield run
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def kept():
+    """Counts the episodes that are kept below a folder, and waits for some."""
+
+    def count(folder, least=0):
+        end = time.monotonic() + 30
+        while True:
+            lines = sum(
+                file.read_bytes().count(b'{"seed"') for file in folder.rglob("episodes.txt")
+            )
+            if lines >= least:
+                return lines
+            assert time.monotonic() < end, f"{lines} of {least} episodes"
+            time.sleep(0.02)
+
+    return count
+
+
+@pytest.fixture
+def all_end():
+    """Waits until processes have ended, however they do."""
+
+    def wait(processes, seconds=10):
+        assert not psutil.wait_procs(processes, timeout=seconds)[1], "orphans"
+
+    return wait

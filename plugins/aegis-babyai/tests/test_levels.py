@@ -72,7 +72,7 @@ def test_what_is_exchanged_is_drawn_alike(level):
 def test_only_where_missions_know_objects_of_a_colour_are_walls_among_them():
     """So that "a grey object" is said of one object, and "a red object" only of several."""
     grey, other = set(), set()
-    for _, mission in _worlds("PickupDist", 300):
+    for _, mission in _worlds("PickupDist", 150):
         found = re.fullmatch(r"pick up (a|the) (\w+) object", mission)
         if found:
             (grey if found[2] == "grey" else other).add(found[1])
@@ -81,4 +81,4 @@ def test_only_where_missions_know_objects_of_a_colour_are_walls_among_them():
 
     elsewhere = LEVELS.keys() - {"PickupDist", "PickupDistDebug"}
     for level in elsewhere:
-        assert not any("object" in mission for _, mission in _worlds(level, 5))
+        assert not any("object" in mission for _, mission in _worlds(level, 2))

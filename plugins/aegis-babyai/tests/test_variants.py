@@ -18,10 +18,10 @@ from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.variants import variants
 
 FIVE = ("GoToRedBallGrey", "GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
-NAMES = "red green blue purple yellow grey ball box key left right".split()
+NAMES = ["red", "green", "blue", "purple", "yellow", "grey", "ball", "box", "key", "left", "right"]
 
 
-def _recorded(level, track="marked", seeds=range(4), environment=None):
+def _recorded(level, track="marked", seeds=range(4)):
     """Return the bot's steps as they are recorded, its log-probabilities all different."""
     world = BabyAI(BabyAISettings(level=level, track=track))
     (bot,) = world.experts()["bot"]
@@ -128,9 +128,7 @@ def test_where_a_level_names_the_red_ball_red_balls_stay_red_balls():
 
 
 def _balls(view):
-    return [line.split()[:3] for line in view.observation if "red ball" in line and "past" not in line] and [
-        "red ball" for line in view.observation if "red ball" in line
-    ]
+    return [line.startswith("past") for line in view.observation if "red ball" in line]
 
 
 def test_a_level_without_symmetries_but_the_mirror_has_one_variant_at_most():
@@ -145,13 +143,11 @@ def test_an_opened_box_stays_a_box():
         faced = step.view.observation[1].split()
         if "box" not in faced:
             continue
-        opening = evolve(
-            step, decision=evolve(step.decision, chosen=5, action=CANDIDATES[5])
-        )
+        opening = evolve(step, decision=evolve(step.decision, chosen=5, action=CANDIDATES[5]))
         opened = {one.view.observation[1].split()[-1] for one in variants(opening, 9, 0)}
         picked = {one.view.observation[1].split()[-1] for one in variants(step, 9, 0)}
         assert opened == {"box"}
-        assert picked > {"box"}
+        assert picked - {"box"}
         return
     raise AssertionError("no box was faced")
 
