@@ -97,10 +97,10 @@ def row(
         "experience": None if contender.experience is None else dict(contender.experience),
         "episodes": len(episodes),
         "success_rate": success.mean,
-        "success_interval": [success.low, success.high],
+        "success_interval": _ends(success),
         "mean_return": earned.mean,
-        "return_interval": [earned.low, earned.high],
-        "ci95": [measured.low, measured.high],
+        "return_interval": _ends(earned),
+        "ci95": _ends(measured),
         "normalised": None,
         "steps": decisions / len(episodes),
         "decisions_per_second": decisions / seconds if seconds > 0 else None,
@@ -108,6 +108,11 @@ def row(
         "parameters": episodes[-1].parameters,
         "invalid_rate": sum(episode.denied for episode in episodes) / decisions,
     }
+
+
+def _ends(interval: Interval) -> list[float]:
+    """Return the ends of an interval; rounding must not put them on one side of the mean."""
+    return [min(interval.low, interval.mean), max(interval.high, interval.mean)]
 
 
 def pairs(

@@ -53,10 +53,12 @@ def project(aegis, tmp_path):
 
 @pytest.fixture
 def trained(aegis, corridor):
-    """The corridor, 40 recorded episodes of its guide, and a checkpoint that learned from them."""
-    words = ("data", "collect", "--task", "corridor", "--teacher", "guide", "--episodes", 40)
-    assert aegis("-C", corridor, "-q", *words, "--jobs", 1).code == 0
-    assert aegis("-C", corridor, "-q", "train", "--task", "corridor", "--no-judge").code == 0
+    """The corridor, and a checkpoint that learned to go right from 40 recorded episodes."""
+    words = ("data", "collect", "--task", "corridor", "--teacher", "moody", "--episodes", 40)
+    sets = ("--set", "engine.moody.lean=1.5", "--jobs", 1)
+    assert aegis("-C", corridor, "-q", *words, *sets).code == 0
+    words = ("train", "--task", "corridor", "--no-judge", "--set", "trainer.tally.rate=0.5")
+    assert aegis("-C", corridor, "-q", *words).code == 0
     return corridor
 
 

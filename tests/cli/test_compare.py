@@ -156,8 +156,9 @@ def test_the_untrained_row_has_the_weights_of_the_settings(aegis, trained):
     # Weights of 0 are the random policy, and sample what it samples; so are those asked for.
     for row in (untrained, rows["tally"]):
         assert row["mean_return"] == rows["random"]["mean_return"]
-    assert promoted["mean_return"] != untrained["mean_return"]
-    assert [group["members"] for group in said.json["groups"]] == []
+    played = kept(trained)
+    rights = {name: sum(e["actions"].get("right", 0) for e in one) for name, one in played.items()}
+    assert rights[promoted["name"]] > rights["random"]
 
 
 def test_without_experts_the_majority_is_of_what_was_recorded(aegis, trainable):
@@ -180,7 +181,7 @@ def test_without_experts_the_majority_is_of_what_was_recorded(aegis, trainable):
 
 
 def test_the_gym_has_rules_an_oracle_and_what_candidates_allow(aegis, project):
-    words = ["-C", project, "compare", "random", "--task", "research-gym", "--episodes", "8"]
+    words = ["-C", project, "compare", "random", "--task", "research-gym", "--episodes", "4"]
     said = aegis(*words, "--jobs", "2", "--json")
     assert said.code == 0, said.err
     rows = {row["name"]: row for row in said.json["rows"]}

@@ -14,8 +14,8 @@ EVAL = {
 }  # fmt: skip
 SHORT = ("--episodes", "12", "--jobs", "1")
 SLOW = (
-    "--profile", "moody", "--set", "engine.moody.lean=1", "--set", "engine.moody.pause=0.01",
-    "--episodes", "30", "--jobs", "2", "--json",
+    "--profile", "moody", "--set", "engine.moody.lean=1", "--set", "engine.moody.pause=0.02",
+    "--episodes", "20", "--jobs", "2", "--json",
 )  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def test_what_was_interrupted_or_killed_goes_on_to_the_same_end(
     assert time.monotonic() - began < 5
     all_end(children)
     played = kept(place)
-    assert 3 <= played < 30
+    assert 3 <= played < 20
     assert out == ""
     if number != signal.SIGKILL:
         assert process.returncode == 130
@@ -115,9 +115,10 @@ def test_what_was_interrupted_or_killed_goes_on_to_the_same_end(
         assert "the same command goes on where it stopped" in err
     again = aegis(*words)
     assert again.code == 0, again.err
-    assert kept(place) == 30, "only what was missing was played"
-    fresh = aegis(*words, "--fresh")
-    assert steady(fresh.json) == steady(again.json)
+    assert kept(place) == 20, "only what was missing was played"
+    if number == signal.SIGKILL:
+        fresh = aegis(*words, "--fresh")
+        assert steady(fresh.json) == steady(again.json)
 
 
 def test_the_second_signal_ends_at_once(begin, kept, all_end, corridor):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -79,11 +80,14 @@ def test_rows_are_the_figures_of_their_episodes(task, standings):
     assert found["environment"]["split"] == "test"
 
 
-def test_a_return_stands_between_random_and_the_first_expert(task, standings):
+def test_a_return_stands_between_random_and_the_first_expert(task, standings, tmp_path):
+    standings.append(standing(tmp_path, contender("best", "expert"), 4, 2.0))
     found = comparison(evolve(task, measure="return"), standings)
-    random, mine, guide = (row["mean_return"] for row in found["rows"])
+    random, mine, guide, best = (row["mean_return"] for row in found["rows"])
     shares = [row["normalised"]["mean"] for row in found["rows"]]
-    assert shares == pytest.approx([0.0, (mine - random) / (guide - random), 1.0])
+    assert shares == pytest.approx(
+        [0.0, (mine - random) / (guide - random), 1.0, (best - random) / (guide - random)]
+    )
     assert all(row["ci95"] == row["return_interval"] for row in found["rows"])
     without = comparison(evolve(task, measure="return"), standings[:2])
     assert [row["normalised"] for row in without["rows"]] == [None, None]
@@ -125,3 +129,21 @@ def test_trainings_of_one_recipe_are_one_group_and_others_are_none(task, tmp_pat
     assert group["of_each"] == pytest.approx(rates)
     assert group["success_rate"] == pytest.approx(sum(rates) / 2)
     assert group["ci95"][0] < group["success_rate"] < group["ci95"][1]
+
+
+def test_too_few_episodes_that_tell_random_and_expert_apart_give_no_scale(task, standings):
+    """A resample without the first episode has nothing to divide by."""
+    for played, first in zip(standings, (0.0, 0.5, 1.0), strict=True):
+        played.episodes.update(
+            (n, evolve(e, total=first if n == 0 else 1.0)) for n, e in played.episodes.items()
+        )
+    found = comparison(evolve(task, measure="return"), standings)
+    assert [row["normalised"] for row in found["rows"]] == [None] * 3
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_the_mean_lies_in_its_interval_whatever_rounding_does(task, standings):
+    for played in standings:
+        played.episodes.update((n, evolve(e, total=0.7)) for n, e in played.episodes.items())
+    for row in comparison(task, standings)["rows"]:
+        assert row["return_interval"][0] <= row["mean_return"] <= row["return_interval"][1]

@@ -171,8 +171,8 @@ def test_what_goes_wrong_in_a_process_is_said_and_the_rest_is_kept(arena, fault,
 
 def test_a_contest_in_pieces_is_the_contest_at_once(arena, tmp_path):
     """Stopped twice, then played to its end by more processes."""
-    arena.configured("engine.moody.lean=1", "engine.moody.pause=0.004")
-    project = load(arena.project.source.path, sets=["engine.moody.lean=1", "engine.moody.pause=0.004"],
+    arena.configured("engine.moody.lean=1", "engine.moody.pause=0.01")
+    project = load(arena.project.source.path, sets=["engine.moody.lean=1", "engine.moody.pause=0.01"],
                    profile="moody")  # fmt: skip
     moody = profiled(project, arena.task, "moody", "sampled")
     at_once = arena.results(range(40), jobs=3, contenders=moody)
@@ -252,3 +252,18 @@ def test_the_folder_says_for_people_what_is_in_it(arena):
         ("random", "corridor:plain", "test"),
         ("guide", "corridor:plain", "test"),
     }
+
+
+def test_a_process_that_ends_early_is_no_whole_play(arena, tmp_path, monkeypatch):
+    (tmp_path / "idle_child.py").write_text(
+        "from aegis.jobs.child_job import carry_out\n"
+        "from aegis.evaluation.playing_job import PlayingJob\n"
+        "carry_out(PlayingJob, lambda job, link: {'played': 0})\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("aegis.evaluation.contest.PLAYER", "idle_child")
+    with (
+        pytest.raises(EvaluationError, match=r"evaluation-incomplete.*random.*4 episodes unplayed"),
+        arena.contest(range(4)) as contest,
+    ):
+        contest.run(lambda _: None)

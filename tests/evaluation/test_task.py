@@ -4,6 +4,7 @@ import pytest
 
 from aegis.errors import ConfigError, InputError
 from aegis.evaluation.task import overrides, task_of
+from aegis.host.seat import seat_of
 from aegis.project import load
 
 
@@ -76,3 +77,33 @@ def test_the_content_of_a_gym_is_that_of_its_library_or_of_its_corpus(corridor):
     second = content()
     assert len({"", first, second}) == 3
     assert content(f"environment.research-gym.corpus={library}") == second
+
+
+def meant(task):
+    """What a task is; components of two hosts are not equal."""
+    return task.name, task.split, seat_of(task.environment)
+
+
+def test_a_part_of_a_name_may_be_a_number(corridor):
+    file = corridor / "corridor.py"
+    file.write_text(file.read_text().replace('task=("kind",)', 'task=("kind", "cells")'))
+
+    def named(text):
+        host = load(corridor / "aegis.toml").host
+        return task_of(load(corridor / "aegis.toml", sets=overrides(host, text)), text)
+
+    task = named("corridor:dark:7")
+    assert (task.environment.config.kind, task.environment.config.cells) == ("dark", 7)
+    assert task.name == "corridor:dark:7"
+    assert meant(named(task.name)) == meant(task)
+    assert named("corridor::2").name == "corridor:plain:2"
+    assert named("corridor").name == "corridor:plain:3"
+    with pytest.raises(ConfigError, match="at most 9, found 99"):
+        named("corridor:plain:99")
+    with pytest.raises(ConfigError, match='found the string "many"'):
+        named("corridor:plain:many")
+
+
+def test_a_name_gives_back_its_task(named):
+    for text in ("corridor:dark", "corridor", "doors"):
+        assert meant(named(named(text).name)) == meant(named(text))

@@ -150,7 +150,7 @@ def test_a_pool_that_is_stopped_begins_nothing_more_and_asks_who_works_to_end(pl
             assert pool.stopping
 
     began = time.monotonic()
-    played = play([(name, "wait") for name in "abc"], seen=stop)
+    played = play([("a", "wait"), ("b", "deaf"), ("c", "wait")], seen=stop)
     assert set(played.begun) == {"a", "b"}
     assert played.ended == [], "they did not end by themselves"
     assert time.monotonic() - began < 8

@@ -75,10 +75,10 @@ def test_the_order_is_that_of_the_seeds_however_many_processes_play(collect):
 
 
 def test_a_collection_that_is_stopped_goes_on_to_the_same_end(collect):
-    whole = [content(step) for step in collect(range(400), "random", place="whole")]
-    stopped = collect(range(400), "random", place="piece", stop=20)
-    assert 20 <= stopped.done < 400
-    assert [content(step) for step in collect(range(400), "random", place="piece")] == whole
+    whole = [content(step) for step in collect(range(40), "random", place="whole")]
+    stopped = collect(range(40), "random", place="piece", stop=5)
+    assert 5 <= stopped.done < 40
+    assert [content(step) for step in collect(range(40), "random", place="piece")] == whole
 
 
 def test_exploration_is_in_the_recorded_behaviour_and_makes_another_collection(collect):

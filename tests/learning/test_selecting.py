@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from aegis.config.settings import LearningSettings, RewardSettings
 from aegis.contracts.action import Action
 from aegis.errors import InputError
+from aegis.learning.dataset import Dataset
 from aegis.learning.experience_file import from_file
 from aegis.learning.row import NEEDS_CANDIDATES, NO_CHOICE, NO_RESULT, NOTHING
-from aegis.learning.selecting import LEAKED, OVER_SHARE, REPEATED, select
+from aegis.learning.selecting import LEAKED, LEAKED_VARIANT, OVER_SHARE, REPEATED, select
 from aegis.learning.splitting import held_out, key_of
 
 SETTINGS = LearningSettings()
@@ -310,3 +311,51 @@ def test_two_thousand_steps_are_selected_in_a_moment(gym_steps):
     began = time.process_time()
     select(many, SETTINGS)
     assert time.process_time() - began < 2.0
+
+
+def with_variants(selected, *made, count=1):
+    """The selection with steps behind its rows, each with a return and an advantage of its own."""
+    train = selected.train
+    numbers = tuple(100.0 + n for n in range(len(made)))
+    return selected.with_variants(
+        Dataset(
+            (*train.experiences, *made), (*train.returns, *numbers), (*train.advantages, *numbers)
+        ),
+        count,
+    )
+
+
+def test_variants_stand_behind_what_was_recorded_and_are_counted_apart(make):
+    selected = select(make.episodes([[0.0, 1.0]] * 30), SETTINGS)
+    first, second = selected.train.experiences[:2]
+    made = [evolve(one, view=evolve(one.view, goal="mirrored")) for one in (first, second)]
+    varied = with_variants(selected, *made, count=3)
+    own = len(selected.train)
+    assert varied.train.experiences == (*selected.train.experiences, *made)
+    assert varied.train.returns[own:] == (100.0, 101.0)
+    assert (varied.validation, varied.by_origin) == (selected.validation, selected.by_origin)
+    before, after = selected.provenance(), varied.provenance()
+    assert (before["examples"], before["variants"]) == (own, 0)
+    assert (after["examples"], after["variants"]) == (own, 2)
+    assert after["digest"] != before["digest"]
+    assert after["split"] == {**before["split"], "variants": 3}
+    unchanged = after.keys() - {"digest", "variants", "split"}
+    assert {key: after[key] for key in unchanged} == {key: before[key] for key in unchanged}
+
+
+def test_a_variant_that_asks_what_is_held_out_is_left_out(make):
+    selected = select(make.episodes([[0.0, 1.0]] * 30), SETTINGS)
+    first = selected.train[0]
+    fresh = evolve(first, view=evolve(first.view, goal="mirrored"))
+    held_out = selected.validation[0]
+    answered = 1 - held_out.decision.chosen
+    leak = evolve(
+        first,
+        view=held_out.view,
+        decision=evolve(held_out.decision, chosen=answered),
+    )
+    varied = with_variants(selected, leak, fresh)
+    assert varied.train.experiences == (*selected.train.experiences, fresh)
+    assert varied.train.returns[-1] == 101.0
+    assert varied.refused == {LEAKED_VARIANT: 1}
+    assert varied.provenance()["variants"] == 1

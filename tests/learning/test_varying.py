@@ -11,10 +11,22 @@ from aegis.learning.varying import varied
 from aegis.project import load
 
 
+@pytest.fixture(scope="module")
+def _guided():
+    """The ledger of 30 episodes of the guide, once they are collected."""
+    return {}
+
+
 @pytest.fixture
-def collected(corridor, aegis_command):
-    """The corridor's project with 30 episodes of its guide in a file."""
-    aegis_command("data", "collect", "--task", "corridor", "--teacher", "guide", "--episodes", 30)
+def collected(corridor, aegis_command, _guided):
+    """The corridor's project with 30 episodes of its guide in its ledger."""
+    run = corridor / "data" / "run"
+    if not _guided:
+        words = ("data", "collect", "--task", "corridor", "--teacher", "guide", "--episodes", 30)
+        aegis_command(*words)
+        _guided["ledger"] = (run / "ledger.sqlite").read_bytes()
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "ledger.sqlite").write_bytes(_guided["ledger"])
     return corridor
 
 
@@ -100,3 +112,52 @@ def test_a_task_is_trained_on_alone_and_judged_in_its_validation_split(collected
 
 def test_selecting_alone_has_no_variants(collected):
     assert select(steps_of(collected), LearningSettings(variants=9)).variants == 0
+
+
+def test_what_makes_more_than_was_asked_for_is_cut_and_less_is_taken(collected):
+    file = collected / "corridor.py"
+    file.write_text(
+        file.read_text().replace("def variants(", "def one_by_one(")
+        + """
+
+def variants(step, count, seed):
+    if step.decision.action.tool == "left":
+        return
+    while True:
+        yield from one_by_one(step, 1, seed)
+"""
+    )
+    text = file.read_text()
+    body, tail = text.split("@aegis.hookimpl")[0], text.split("def variants(")[1]
+    hook = text[text.index("@aegis.hookimpl") : text.index("\n\ndef variants(")]
+    file.write_text(body + "def variants(" + tail + "\n\n" + hook)
+    steps = steps_of(collected)[:9]
+    dataset = Dataset(tuple(steps), (0.0,) * 9, (0.0,) * 9)
+    found = varied(dataset, load(collected / "aegis.toml").host, 4, seed=0)
+    rights = sum(step.decision.action.tool == "right" for step in steps)
+    assert 0 < rights < 9
+    assert len(found) == 9 + 4 * rights
+
+
+def test_training_says_what_was_made_and_judges_by_what_was_recorded(collected, aegis_command):
+    aegis_command("train", "--task", "corridor", "--set", "learning.variants=2", "--episodes", 5)
+    from aegis.checkpoints.folder import Checkpoints
+
+    checkpoints = Checkpoints(collected / "data" / "run")
+    (name,) = checkpoints.all()
+    said = checkpoints.manifest(name).dataset
+    assert said["variants"] == 2 * said["examples"]
+    assert said["examples"] + said["held_out"] == len(steps_of(collected))
+    facts = checkpoints.facts(name)
+    assert facts["comparison"]["episodes"]["environment"] == "corridor"
+    assert facts["comparison"]["held_out"]["measures"]["loss"]["rows"] == said["held_out"]
+
+
+def test_a_task_without_experience_is_refused_with_how_to_collect_it(collected):
+    from aegis.evaluation.task import task_of
+
+    project = load(collected / "aegis.toml", sets=["environment.corridor.kind=dark"])
+    task = task_of(project, "corridor", "validation")
+    with pytest.raises(InputError, match="no step of corridor:dark is recorded") as raised:
+        Plan.of(project, task=task)
+    assert "aegis data collect --task corridor:dark" in raised.value.problems[0].fix
