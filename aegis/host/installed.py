@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 GROUP: Final = "aegis"
 
 BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
-    "gpt2-lora": ("gpt2",),
+    "gpt2-lora": ("gpt2", "gpt2-full"),
     "hrm": ("hrm-bpe", "hrm-imitation"),
     "meta-planning": (),
     "arxiv": ("search_arxiv",),
-    "babyai": (),
+    "babyai": ("gymnasium",),
     "reinforce": ("policy-gradient",),
 }
 """Plugins of this project, each the distribution ``aegis-<name>``, and names of components that

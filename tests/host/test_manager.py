@@ -62,8 +62,8 @@ def test_an_absent_plugin_is_named_with_its_nearest_neighbour(install, tmp_path,
 
 
 def test_an_absent_plugin_of_this_project_comes_with_the_command_that_installs_it(tmp_path):
-    (problem,) = refused(["babyai"], tmp_path).problems
-    assert problem.fix == "pip install aegis-babyai"
+    (problem,) = refused(["reinforce"], tmp_path).problems
+    assert problem.fix == "pip install aegis-reinforce"
 
 
 @pytest.mark.parametrize("specifier", [">=0.3", "==0.3.0", "~=0.3", ">=0.1,<1", " >= 0.2"])
