@@ -95,7 +95,7 @@ class Component:
         check: Further rules of this component: called with the configuration and the parts'
             capabilities, returns what is wrong. This is how a later component adds a rule to the
             contract check without a change of the host.
-        task: For environments: the settings, all of them strings, that stand behind the name of a
+        task: For environments: the settings, texts or numbers, that stand behind the name of a
             task: ``("level", "track")`` makes ``babyai:GoToLocal:marked`` a task. Experience and
             results bear this name.
         variants: For environments: makes further demonstrations out of one that are as good as it

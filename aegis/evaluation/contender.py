@@ -243,10 +243,13 @@ def _capabilities(engine: Chosen) -> EngineCapabilities | None:
 
 
 def _model(engine: Chosen) -> str:
-    """Return what decides, in words: the engine, and the model that its settings name."""
+    """Return what decides, in words: the engine, and the model that its settings name.
+
+    Of a folder the last name: where it lies on this machine is nobody else's business.
+    """
     said = getattr(engine.config, "model", None)
     name = engine.component.name
-    return f"{name} with {said}" if isinstance(said, str) and said else name
+    return f"{name} with {Path(said).name}" if isinstance(said, str) and said else name
 
 
 def _experience(dataset: Mapping[str, Any]) -> dict[str, Any]:

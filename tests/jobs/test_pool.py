@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -81,7 +82,7 @@ def play(tmp_path, monkeypatch):
 
         with Pool(tmp_path, size, code="evaluation", error=EvaluationError) as pool:
             for name, does in jobs:
-                ended = lambda name=name: played.ended.append(name)  # noqa: E731
+                ended = partial(played.ended.append, name)
                 pool.add(
                     Piece("pool_child", Job(name=name, does=does), f"job {name}", taken, ended)
                 )
