@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import torch
 
 from aegis.neural.batches import BatchOrder, pieces
+from aegis.neural.cooldown import Cooldown
 from aegis.neural.learner import TrainingExample
 from aegis.neural.schedule import evaluation_steps, rate_factor
 from aegis.neural.seeds import derived_seed
@@ -26,6 +27,7 @@ Example = TypeVar("Example", bound=TrainingExample)
 _SAVED_EVERY: Final = 60.0  # seconds between two states that are kept
 _REPORTED_EVERY: Final = 1.0  # seconds
 _TO_FINISH: Final = 0.5  # seconds before the deadline that are left for writing
+_SLACK: Final = 1.5  # times the longest measurement so far are left for the last one
 
 
 class _Stop(Exception):  # noqa: N818 - no error: the way out of a batch
@@ -40,7 +42,9 @@ class TrainingRun(Generic[Example]):
     """One training, from its start or from where it was interrupted.
 
     A batch takes ``learner.rounds`` optimiser steps. It is left before the first of them or after
-    the last one, so that a training that goes on ends as if it had never stopped.
+    the last one, so that a training that goes on ends as if it had never stopped. One that its
+    deadline ends lets its rate fall before and is measured once more, so that nothing it has
+    learned is lost.
 
     Args:
         learner: What is trained.
@@ -86,12 +90,17 @@ class TrainingRun(Generic[Example]):
         self._best = learner.served()
         self._diverged_at: int | None = None
         self._longest = 0.0  # seconds that one piece of a batch took at most
+        self._measuring = 0.0  # seconds that all held-out examples took at most
         if context.resume_from is not None:
             kept = load_state(context.resume_from, identity, learner.optimiser)
             if kept is not None:
                 learner.load_state(kept.now)
                 self._progress, self._best = kept.progress, kept.best
         self._began = self._saved = time.monotonic()
+        self._cooldown = Cooldown(
+            self._began, context.deadline, self._steps - self._progress.step
+        )
+        self._first = self._progress.step
         self._reported = -math.inf
         self._seconds_before = self._progress.seconds
         self._trained_before = self._order.trained(self._progress.step)
@@ -110,6 +119,8 @@ class TrainingRun(Generic[Example]):
         self._clock()
         if because in {"interrupted", "deadline"}:
             self._save()
+        if because == "deadline" and self._held_out and not self._is_measured():
+            because = self._measure_once_more()
         self._report()
         return because
 
@@ -152,6 +163,18 @@ class TrainingRun(Generic[Example]):
         """Passes over the examples, a part of one included."""
         return self._order.trained(self._progress.step) / len(self._train)
 
+    def _measure_once_more(self) -> str:
+        """Measure what a deadline left, in the time that was put by, and return why it ended.
+
+        The state that is kept does not know of it: a training that goes on measures at its marks.
+        """
+        try:
+            self._measure()
+        except _Stop as stop:
+            if stop.because == "diverged":
+                return stop.because
+        return "deadline"
+
     def _loop(self) -> str:
         progress = self._progress
         while True:
@@ -172,7 +195,7 @@ class TrainingRun(Generic[Example]):
         step, rounds = self._progress.step, self._learner.rounds
         batch = self._order.batch(step)
         torch.manual_seed(derived_seed(self._context.seed, "dropout", step))
-        self._set_rate(step)
+        self._set_rate(step, self._go_on(may_measure=True))
         attempts = [
             (self._learner.attempt(examples), _weights(examples))
             for examples in self._pieces(batch, self._train, self._sizes)
@@ -181,7 +204,7 @@ class TrainingRun(Generic[Example]):
         for number in range(rounds):
             loss += self._gradient(attempts, len(batch), may_stop=number == 0) / rounds
             if number == 0 and rounds > 1:  # the last place to stop at
-                self._go_on((rounds - 1) * (time.monotonic() - began))
+                self._go_on((rounds - 1) * (time.monotonic() - began), may_measure=True)
             self._learner.optimiser.step()
             self._learner.after_step()
         self._progress.step += 1
@@ -196,7 +219,7 @@ class TrainingRun(Generic[Example]):
         self._learner.optimiser.zero_grad(set_to_none=True)
         total = 0.0
         for attempt, weights in attempts:
-            began = self._go_on() if may_stop else time.monotonic()
+            began = self._go_on(may_measure=True) if may_stop else time.monotonic()
             each = attempt.losses().total
             loss = (weights.to(each.device) * each).sum() / count
             loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
@@ -215,14 +238,17 @@ class TrainingRun(Generic[Example]):
             return torch.nn.utils.clip_grad_norm_(weights, most)
         return torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None])
 
-    def _set_rate(self, step: int) -> None:
+    def _set_rate(self, step: int, now: float) -> None:
         settings = self._settings
+        self._cooldown.end = self._context.deadline - self._put_by()
         factor = rate_factor(step, self._steps, settings.warmup, settings.floor)
+        factor *= self._cooldown.factor(now, step - self._first)
         for group in self._learner.optimiser.param_groups:
             group["lr"] = settings.learning_rate * factor * group.get("rate_scale", 1.0)
 
     def _measure(self) -> None:
         """Measure the held-out loss and keep the weights that are best."""
+        start_time = time.monotonic()
         losses: list[float] = []
         parts: dict[str, list[float]] = {}
         everything = range(len(self._held_out))
@@ -234,6 +260,7 @@ class TrainingRun(Generic[Example]):
                 for name, values in found.parts.items():
                     parts.setdefault(name, []).extend(values[~values.isnan()].tolist())
                 self._longest = max(self._longest, time.monotonic() - began)
+        self._measuring = max(self._measuring, time.monotonic() - start_time)
         means = {name: sum(values) / len(values) for name, values in parts.items() if values}
         loss = sum(losses) / len(losses)
         measured = Measured(self._progress.step, loss, means)
@@ -275,18 +302,24 @@ class TrainingRun(Generic[Example]):
         self._diverged_at = self._progress.step + 1
         raise _Stop("diverged")
 
-    def _go_on(self, ahead: float = 0.0) -> float:
+    def _go_on(self, ahead: float = 0.0, *, may_measure: bool = False) -> float:
         """Return the time, or raise `_Stop` if there is a reason not to go on.
 
         Args:
             ahead: Seconds until it is asked again, where they are more than the longest piece's.
+            may_measure: Whether time for a last measurement has to be left.
         """
         now = time.monotonic()
         if self._context.should_stop():
             raise _Stop("interrupted")
-        if now + max(self._longest, ahead) + _TO_FINISH >= self._context.deadline:
+        left = self._put_by() if may_measure else _TO_FINISH
+        if now + max(self._longest, ahead) + left >= self._context.deadline:
             raise _Stop("deadline")
         return now
+
+    def _put_by(self) -> float:
+        """Return the seconds before the deadline that are left for what comes after training."""
+        return _TO_FINISH + _SLACK * self._measuring
 
     def _clock(self) -> None:
         self._progress.seconds = self._seconds_before + time.monotonic() - self._began

@@ -466,6 +466,103 @@ def test_the_deadline_leaves_time_for_the_rest_of_a_batch(deadline, train, monke
     assert run.metrics()["steps"] == fits[-1]
 
 
+class Measured(Slow):
+    """Measuring takes half a second an example, so all of them two and a half."""
+
+    def measure(self, examples):
+        self.clock.now += 0.5 * len(examples)
+        return super().measure(examples)
+
+
+def test_what_was_learned_before_the_deadline_is_measured_and_kept(train, monkeypatch):
+    """3.75 s are put by for it: once and a half what the first one took."""
+    clock = Clock()
+    monkeypatch.setattr(training_run, "time", clock)
+
+    learner = Measured(clock)
+    run = train(learner, deadline=22.0, evaluations=1, epochs=20, tokens_at_once=1000)
+
+    curve = run._progress.curve
+    assert run.because == "deadline"
+    assert clock.now <= 22.0
+    steps = run.metrics()["steps"]
+    assert [measured.step for measured in curve] == [0, 3, steps] == [0, 3, 4]
+    assert run.metrics()["best_step"] == steps
+    assert same(run.kept(), learner.served())
+
+
+def test_a_last_measurement_that_does_not_fit_is_left_out(train, monkeypatch):
+    """Where measuring takes four times as long as before."""
+    clock = Clock()
+    monkeypatch.setattr(training_run, "time", clock)
+
+    class Slower(Measured):
+        def measure(self, examples):
+            if self.rates:
+                self.clock.now += 1.5 * len(examples)
+            return super().measure(examples)
+
+    learner = Slower(clock)
+    run = train(learner, deadline=13.0, evaluations=1, epochs=20, tokens_at_once=2)
+
+    assert run.because == "deadline"
+    assert [measured.step for measured in run._progress.curve] == [0]
+    assert same(run.kept(), learner.served())
+
+
+def test_a_last_measurement_says_so_where_all_is_lost(train, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(training_run, "time", clock)
+
+    class Lost(Measured):
+        def measure(self, examples):
+            found = super().measure(examples)
+            return found._replace(total=found.total + 1e6) if self.rates else found
+
+    run = train(Lost(clock), deadline=13.0, epochs=20, tokens_at_once=1000, evaluations=1)
+
+    assert run.because == "diverged"
+    assert run.metrics()["diverged_at_step"] == run.metrics()["steps"] + 1
+
+
+def test_the_measurement_at_the_deadline_is_not_in_the_state(train, monkeypatch, tmp_path):
+    clock = Clock()
+    monkeypatch.setattr(training_run, "time", clock)
+    changes = {"tokens_at_once": 1000, "evaluations": 1}
+    whole = train(Measured(clock, noise=0.1), name="whole", **changes)
+    first = train(Measured(clock, noise=0.1), deadline=clock.now + 22.0, **changes)
+    second = train(
+        Measured(clock, noise=0.1), name="second", resume_from=tmp_path / "first", **changes
+    )
+
+    assert first.because == "deadline"
+    assert first._progress.curve[-1].step == 4
+    assert second._progress.curve == whole._progress.curve
+    assert same(second.kept(), whole.kept())
+
+
+def test_the_rate_falls_where_the_time_will_not_do(train, monkeypatch):
+    """A batch takes four seconds: 15 of them fit, where 300 were planned."""
+    clock = Clock()
+    monkeypatch.setattr(training_run, "time", clock)
+
+    class Idle(Slow):
+        def after_step(self):
+            super().after_step()
+            self.clock.now += 1 / 3
+
+    learner = Idle(clock)
+    run = train(
+        learner, held_out=[], deadline=60.5, epochs=100, warmup=0.0, floor=1.0, tokens_at_once=1000
+    )
+
+    assert run.because == "deadline"
+    rates = [rate for (rate,) in learner.rates[::3]]
+    assert rates[:12] == [0.05] * 12
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[12:]))
+    assert rates[-1] < 0.02
+
+
 def test_the_deadline_s_state_can_be_gone_on_with(train, monkeypatch, tmp_path):
     clock = Clock()
     monkeypatch.setattr(training_run, "time", clock)
