@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 # TORCH_INDEX=URL: index with CPU-only wheels of torch, for machines without a CUDA device
 PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-babyai/src plugins/aegis-gpt2-lora/src plugins/aegis-hrm/src
+SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-babyai/src plugins/aegis-gpt2-lora/src plugins/aegis-hrm/src plugins/aegis-reinforce/src
 
 .PHONY: help setup run test lint bench results docs dist clean
 
@@ -52,7 +52,7 @@ docs: setup
 	@$(BIN)/python -m pytest -q tests/docs
 
 dist: setup
-	@for part in . plugins/aegis-arxiv plugins/aegis-babyai plugins/aegis-gpt2-lora plugins/aegis-hrm; do (cd $$part && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
+	@for part in . plugins/aegis-arxiv plugins/aegis-babyai plugins/aegis-gpt2-lora plugins/aegis-hrm plugins/aegis-reinforce; do (cd $$part && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

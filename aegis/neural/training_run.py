@@ -97,9 +97,7 @@ class TrainingRun(Generic[Example]):
                 learner.load_state(kept.now)
                 self._progress, self._best = kept.progress, kept.best
         self._began = self._saved = time.monotonic()
-        self._cooldown = Cooldown(
-            self._began, context.deadline, self._steps - self._progress.step
-        )
+        self._cooldown = Cooldown(self._began, context.deadline, self._steps - self._progress.step)
         self._first = self._progress.step
         self._reported = -math.inf
         self._seconds_before = self._progress.seconds

@@ -1,0 +1,1 @@
+"""Learning from rewards: action values, and policies that follow them."""
