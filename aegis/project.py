@@ -16,6 +16,7 @@ from aegis.config.config import Config
 from aegis.config.config import load as load_config
 from aegis.config.source import Source, read
 from aegis.contracts.check import Report, check
+from aegis.contracts.component import Runtime
 from aegis.contracts.facts import Stored
 from aegis.errors import AegisError, ContractError, ModelError, Problem
 from aegis.hookspecs import PLUGIN_API
@@ -53,6 +54,35 @@ class Project:
     def checkpoints(self) -> Checkpoints:
         """The checkpoints of the run's folder."""
         return Checkpoints(self.run_folder)
+
+    def runtime(
+        self,
+        checkpoint: Path | None = None,
+        *,
+        seed: int | None = None,
+        threads: int | None = None,
+        offline: bool | None = None,
+    ) -> Runtime:
+        """Return what components of this project are built for.
+
+        Args:
+            checkpoint: Verified folder of the weights to serve; None for those of the settings.
+            seed: Seed of the run; None for the configuration's.
+            threads: Threads for arithmetic; None for the configuration's number.
+            offline: Whether nothing may touch the network; None for what the configuration says.
+        """
+        settings = self.config.settings
+        runtime = settings.runtime
+        return Runtime(
+            project=self.folder,
+            data=self.run_folder / "cache",
+            device=runtime.device,
+            threads=runtime.threads if threads is None else threads,
+            seed=runtime.seed if seed is None else seed,
+            checkpoint=checkpoint,
+            offline=runtime.offline if offline is None else offline,
+            library=Path(settings.agent.library),
+        )
 
     def serving(self) -> Stored | None:
         """Return what is known of the checkpoint that decides; None for configured weights.

@@ -26,7 +26,7 @@ from aegis.builtin._engines.uniform import RandomEngine
 from aegis.contracts.experience import Decision, Experience
 from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.gym.environment import ResearchGym
-from aegis.evaluation.off_policy import Recorded, estimate
+from aegis.evaluation.off_policy import METHODS, Recorded, estimate
 from aegis.evaluation.rollout import play
 from aegis.exploration import Exploration, sample
 from aegis.resources import library
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from aegis.evaluation.off_policy import Method
     from aegis.evaluation.rollout import Played
 
-METHODS: tuple[Method, ...] = ("snips", "dr")
 TRUTH_FROM = 10_000_000
 """First seed of the episodes that the truth is taken from."""
 

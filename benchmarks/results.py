@@ -24,7 +24,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
-from measuring.recipes import GYM_ROWS, RECIPES, BabyRow, GymRow, baby_rows
+from measuring.recipes import (
+    GYM_ROWS,
+    IMPROVE_ROWS,
+    RECIPES,
+    BabyRow,
+    GymRow,
+    ImproveRow,
+    baby_rows,
+)
 from measuring.results_page import page
 
 from aegis.evaluation.machine import machine
@@ -57,11 +65,11 @@ def shown(words: Sequence[object], seed: int | None = None) -> str:
     return " ".join(["aegis", *([] if seed is None else [f"--seed {seed}"]), *map(str, words)])
 
 
-def project(name: str) -> Path:
+def project(name: str, settings: str = "aegis.toml") -> Path:
     """Return a project's folder below the work folder; it is made where it is missing."""
     folder = WORK / name
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "aegis.toml", folder / "aegis.toml")
+    shutil.copy(HERE / settings, folder / "aegis.toml")
     (folder / "library").mkdir(exist_ok=True)
     return folder
 
@@ -156,16 +164,19 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
     }
 
 
+def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:
+    """Return the words that say what is played over."""
+    if not row.papers:
+        return ["--set", f"agent.library={ROOT / 'data' / 'library'}"]
+    assert corpus is not None
+    return ["--set", f"environment.research-gym.corpus={corpus.resolve()}"]
+
+
 def gym(row: GymRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
     """Return everything about a row of research-gym."""
     words = ["compare", "rules", "--task", "research-gym", "--episodes", row.episodes]
     words += ["--first", row.first, "--jobs", jobs]
-    folder = project("arena")
-    sets: list[object] = ["--set", f"agent.library={ROOT / 'data' / 'library'}"]
-    if row.papers:
-        assert corpus is not None
-        sets = ["--set", f"environment.research-gym.corpus={corpus.resolve()}"]
-    found = aegis(folder, *sets, *words)
+    found = aegis(project("arena"), *corpus_of(row, corpus), *words)
     return {
         "row": row.name,
         "kind": "research-gym",
@@ -179,6 +190,76 @@ def gym(row: GymRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
         "pairs": found["pairs"],
         "commands": [shown(words)],
     }
+
+
+def improve(row: ImproveRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
+    """Return everything about a row of an agent that learns from its own practice."""
+    folder, sets = project(row.name, "improving.toml"), corpus_of(row, corpus)
+    record = folder / "rounds.json"
+    rounds: list[dict[str, Any]] = json.loads(record.read_text()) if record.exists() else []
+    practice = ["run", "--profile", row.profile, "--steps"]
+    train = ["train", "--profile", row.profile, "--no-judge"]
+    while len(rounds) < row.rounds:
+        began = time.monotonic()
+        begun = (folder / "data" / "run" / "ledger.sqlite").exists()
+        steps = aegis(folder, *sets, "status")["experiences"] if begun else 0
+        wanted = row.steps * (len(rounds) + 1)
+        if steps < wanted:
+            aegis(folder, *sets, *practice, wanted - steps)
+        practised = time.monotonic() - began
+        answer = aegis(folder, *sets, *train)
+        promote = ["checkpoints", "promote", answer["checkpoint"], "--profile", row.profile]
+        aegis(folder, *sets, *promote)
+        rounds.append(
+            {
+                "checkpoint": answer["checkpoint"],
+                "practice_seconds": round(practised, 1),
+                "seconds": round(time.monotonic() - began, 1),
+                "training": {key: answer[key] for key in ("examples", "epochs", "metrics")},
+            }
+        )
+        record.write_text(json.dumps(rounds, indent=1))
+        print(f"round {len(rounds)}: {rounds[-1]['seconds']} s", flush=True)
+    entrants = [f"{row.profile}@{rounds[n - 1]['checkpoint'][:12]}" for n in row.shown]
+    words = ["compare", *entrants, "--task", "research-gym", "--episodes", row.episodes]
+    words += ["--first", row.first, "--jobs", jobs, "--decide", "both"]
+    found = aegis(folder, *sets, *words)
+    names = {f"{row.profile}@untrained": "before"}
+    for entrant, n in zip(entrants, row.shown, strict=True):
+        names[entrant] = f"after {n} round{'s' * (n > 1)}"
+    for each in found["rows"]:
+        each["name"] = _renamed(each["name"], names)
+    for pair in found["pairs"]:
+        pair |= {side: _renamed(pair[side], names) for side in ("a", "b")}
+    return {
+        "row": row.name,
+        "kind": "improving",
+        "title": row.title,
+        "text": row.text,
+        "episodes": row.episodes,
+        "first_seed": row.first,
+        "rules": found["environment"]["version"],
+        "content": found["environment"]["content"],
+        "rounds": rounds,
+        "rows": found["rows"],
+        "pairs": found["pairs"],
+        "commands": [
+            *(shown(w) for w in ([*practice, row.steps], train, promote_words(row))),
+            shown(words),
+        ],
+    }
+
+
+def _renamed(name: str, names: dict[str, str]) -> str:
+    """Return a contender's name with the round in the place of the weights' beginning."""
+    whole, _, way = name.partition(" ")
+    known = next((new for old, new in names.items() if old.startswith(whole)), whole)
+    return f"{known} {way}".strip()
+
+
+def promote_words(row: ImproveRow) -> list[str]:
+    """Return the command that follows each training."""
+    return ["checkpoints", "promote", "latest", "--profile", row.profile]
 
 
 def _single(found: dict[str, Any], entrants: Sequence[str]) -> list[dict[str, Any]]:
@@ -221,7 +302,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="papers for the row research-gym-papers")
     parser.add_argument("--seeds", type=int, default=0, help="training seeds, 0 to this less one")
     arguments = parser.parse_args()
-    known: list[GymRow | BabyRow] = [*GYM_ROWS, *baby_rows()]
+    known: list[GymRow | BabyRow | ImproveRow] = [*GYM_ROWS, *IMPROVE_ROWS, *baby_rows()]
     wanted = [
         row
         for row in known
@@ -242,6 +323,8 @@ def main() -> None:
                 write(baby(row, arguments.jobs))
             elif row.papers and arguments.corpus is None:
                 print("left out: name the papers with --corpus FILE", flush=True)
+            elif isinstance(row, ImproveRow):
+                write(improve(row, arguments.jobs, arguments.corpus))
             else:
                 write(gym(row, arguments.jobs, arguments.corpus))
             (ROOT / "docs" / "results.md").write_text(page(ROWS))

@@ -19,7 +19,6 @@ from aegis.agent.research import Services
 from aegis.agent.stages import Life, Seeded
 from aegis.agent.weights import Weights
 from aegis.agent.worker import Workers
-from aegis.contracts.component import Runtime
 from aegis.exploration import Exploration
 from aegis.host.building import build
 from aegis.host.composition import Chosen
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aegis.agent.clock import Clock
+    from aegis.contracts.component import Runtime
     from aegis.contracts.experience import Experience, Origin
     from aegis.contracts.outcome import StepResult
     from aegis.store.ledger import Ledger
@@ -197,15 +197,7 @@ def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock:
     project, ledger = agent.project, agent.ledger
     settings, composition = project.config.settings, project.composition
     run, seed = _identity(ledger, settings.runtime.seed)
-    runtime = Runtime(
-        project=project.folder,
-        data=project.run_folder / "cache",
-        device=settings.runtime.device,
-        threads=settings.runtime.threads,
-        seed=seed,
-        offline=settings.runtime.offline,
-        library=Path(settings.agent.library),
-    )
+    runtime = project.runtime(seed=seed)
     workers = stack.enter_context(Workers(composition, runtime))
     tools = {
         chosen.component.name: ActiveTool(build(chosen, runtime), chosen.plugin)
@@ -285,8 +277,8 @@ def _practice(project: Project, runtime: Runtime) -> Stage:
 def _seeded(chosen: Chosen, runtime: Runtime, origin: Origin) -> Stage:
     describe = chosen.component.describe
     version = getattr(describe(chosen.config), "version", "1") if describe is not None else "1"
-    name = chosen.component.name
-    return Seeded(build(chosen, runtime), name, origin, f"{name}-{version}")
+    generator = f"{chosen.component.name}-{version}"
+    return Seeded(build(chosen, runtime), chosen.task, origin, generator)
 
 
 def _with_events(listener: Listener, project: Project) -> Listener:

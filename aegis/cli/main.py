@@ -29,6 +29,7 @@ VERBS: Final = {
     "train": "Train new weights and compare them with the old ones.",
     "eval": "Measure a profile in a task.",
     "compare": "Measure several profiles on the same episodes, paired.",
+    "estimate": "Tell from recorded steps what a profile would be worth.",
     "checkpoints": "List, show and compare trained weights; choose which decide.",
     "data": "Count, import and export experience.",
     "plugins": "List, enable and disable plugins.",

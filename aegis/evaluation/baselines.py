@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from aegis.contracts.component import Runtime
 from aegis.evaluation.contender import component, expert, majority
 from aegis.evaluation.playing_main import experts_of
 from aegis.host.building import build
@@ -35,14 +34,7 @@ def single_experts(project: Project, task: Task) -> list[str]:
 
 
 def _experts(project: Project, task: Task) -> Mapping[str, Sequence[Engine]]:
-    runtime = Runtime(
-        project=project.folder,
-        data=project.run_folder / "cache",
-        seed=project.config.settings.runtime.seed,
-        offline=True,
-        library=project.folder / project.config.settings.agent.library,
-    )
-    return experts_of(build(task.environment, runtime), task.environment)
+    return experts_of(build(task.environment, project.runtime(offline=True)), task.environment)
 
 
 def simple(project: Project, task: Task) -> list[Contender]:

@@ -108,7 +108,7 @@ def profiled(
         ModelError: If the checkpoint is absent, damaged or not the engine's.
     """
     profile, _, wanted = text.partition("@")
-    stored = _stored(project, wanted)
+    stored = stored_weights(project, wanted)
     composition = evolve(project.composition, environment=task.environment, tools=(), trainers={})
     check(composition, stored).raise_problems()
     checkpoint = None if stored is None else stored.checkpoint
@@ -196,7 +196,16 @@ def unique(contenders: Iterable[Contender]) -> list[Contender]:
     return list(found.values())
 
 
-def _stored(project: Project, wanted: str) -> Stored | None:
+def stored_weights(project: Project, wanted: str) -> Stored | None:
+    """Return the checkpoint that is asked for; None for the weights of the settings.
+
+    Args:
+        project: The project, composed with the profile.
+        wanted: The beginning of an identifier, ``latest`` or ``configured``; empty: what decides.
+
+    Raises:
+        ModelError: If there is no such checkpoint.
+    """
     if not wanted:
         return project.serving()
     if wanted == CONFIGURED:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 Method = Literal["snips", "dr"]
+METHODS: Final[tuple[Method, ...]] = ("snips", "dr")
 
 ENOUGH: Final = 200.0
 """Effective sample size below which nothing is estimated."""

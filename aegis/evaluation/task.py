@@ -119,12 +119,6 @@ def task_of(project: Project, text: str, split: Split = "test") -> Task:
     return found
 
 
-def task_name(environment: Chosen) -> str:
-    """Return the name of the task that an environment with its settings is."""
-    component, config = environment.component, environment.config
-    return ":".join([component.name, *(str(getattr(config, key)) for key in component.task)])
-
-
 def _written(component: Component, key: str, value: str) -> str:
     """Return a part of a name as TOML: a number where the setting is one, else a string."""
     kinds = {} if component.config is None else {k.name: k.type for k in keys_of(component.config)}
@@ -136,7 +130,7 @@ def _of(environment: Chosen, split: Split) -> Task:
     if facts.splits:
         environment = evolve(environment, config=evolve(environment.config, split=split))
     return Task(
-        name=task_name(environment),
+        name=environment.task,
         environment=environment,
         split=split if facts.splits else "",
         version=facts.version,

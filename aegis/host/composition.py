@@ -56,6 +56,15 @@ class Chosen:
         """Kind and name, as messages call it."""
         return f'{self.component.kind} "{self.component.name}"'
 
+    @property
+    def task(self) -> str:
+        """Of an environment: the name of the task that it is with its settings.
+
+        Experience and results bear it: ``babyai:GoToLocal:marked``.
+        """
+        settings = (str(getattr(self.config, key)) for key in self.component.task)
+        return ":".join([self.component.name, *settings])
+
     def own_problems(self, parts: Mapping[str, Capabilities]) -> tuple[Problem, ...]:
         """Return what the component's own rules find, given its parts' capabilities.
 

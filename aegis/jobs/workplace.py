@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aegis.contracts.component import Runtime
 from aegis.host.seat import plugins_of, runtime_of
 from aegis.jobs.job_file import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from aegis.host.composition import Chosen
     from aegis.project import Project
@@ -32,17 +31,8 @@ def workplace(
         checkpoint: Verified folder of the weights that it serves; None for those of the settings.
         threads: Threads for arithmetic; None for the configuration's number.
     """
-    settings = project.config.settings
-    runtime = Runtime(
-        project=project.folder,
-        data=project.run_folder / "cache",
-        device=settings.runtime.device,
-        threads=settings.runtime.threads if threads is None else threads,
-        seed=settings.runtime.seed,
-        checkpoint=checkpoint,
-        offline=True,  # training, judging and playing reach for nothing
-        library=Path(settings.agent.library),
-    )
+    # Training, judging and playing reach for nothing.
+    runtime = project.runtime(checkpoint, threads=threads, offline=True)
     return Workplace(
         path=tuple(entry for entry in sys.path if entry),
         plugins=plugins_of(loaded),

@@ -132,6 +132,79 @@ GYM_ROWS: Final = (
 )
 
 
+@frozen
+class ImproveRow:
+    """One row: an agent in research-gym that learns from its own practice, round after round.
+
+    Attributes:
+        name: Its name, which is that of its file.
+        title: Who learns where.
+        text: What stands below the title.
+        profile: Profile of benchmarks/results/improving.toml.
+        papers: Whether a corpus has to be given (`--corpus`); else the sample library is played.
+        shown: Rounds after which it is measured; the last one is the last round.
+        steps: Practice steps of a round.
+        episodes: Test episodes.
+        first: Seed of the first one.
+    """
+
+    name: str
+    title: str
+    text: str
+    profile: str
+    papers: bool
+    shown: tuple[int, ...]
+    steps: int = 1000
+    episodes: int = 200
+    first: int = 0
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of practice and training."""
+        return self.shown[-1]
+
+
+_ROUND: Final = (
+    "A round is 1,000 steps of its own practice and a training on all steps so far; nothing is "
+    "judged in between. "
+)
+IMPROVE_ROWS: Final = (
+    ImproveRow(
+        "improve-library-values",
+        "`action-values` in the sample library, by its own practice",
+        _ROUND,
+        "values",
+        papers=False,
+        shown=(1, 3, 10),
+    ),
+    ImproveRow(
+        "improve-papers-values",
+        "`action-values` in 20,000 abstracts, by its own practice",
+        _ROUND + "Topics 200 to 399.",
+        "values",
+        papers=True,
+        shown=(1, 3, 10),
+        first=200,
+    ),
+    ImproveRow(
+        "improve-library-mini",
+        "`builtin:mini` in the sample library, by its own practice",
+        _ROUND + "`policy-gradient` on the newest 2,000 steps, its critic on all.",
+        "mini",
+        papers=False,
+        shown=(1, 2, 3),
+    ),
+    ImproveRow(
+        "improve-library-hrm",
+        "`hrm` in the sample library, by its own practice",
+        _ROUND + "`policy-gradient` on the newest 2,000 steps, its critic on all.",
+        "hrm",
+        papers=False,
+        shown=(1, 3, 10),
+    ),
+)
+
+
 def baby_rows() -> Iterator[BabyRow]:
     """Yield the rows, the most wanted first."""
     for recipe in RECIPES:

@@ -53,6 +53,9 @@ def page(folder: Path) -> str:
     gym = [row for row in rows if row["kind"] == "research-gym"]
     if gym:
         parts += _gym(gym)
+    improving = [row for row in rows if row["kind"] == "improving"]
+    if improving:
+        parts += _improving(improving)
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -166,16 +169,46 @@ def _published(rows: dict[str, Row]) -> Iterator[str]:
 def _gym(rows: Sequence[Row]) -> Iterator[str]:
     yield "\n## research-gym\n"
     for row in rows:
-        yield f"\n### {row['title']}\n\n{row['text']}\n"
+        yield from _policies(row)
+
+
+def _improving(rows: Sequence[Row]) -> Iterator[str]:
+    yield "\n## Learning from one's own practice\n"
+    for row in rows:
+        yield from _policies(row)
         yield _table(
-            ["policy", "return", "95 %", "normalised", "weights", "decisions/s"],
-            [_policy(each) for each in row["rows"]],
+            ["round", "steps learned from", "practice, s", "whole round, s"],
+            [_round(number, each) for number, each in enumerate(row["rounds"], start=1)],
         )
-        first, last = row["first_seed"], row["first_seed"] + row["episodes"] - 1
-        yield (
-            f"\nTest topics {first} to {last}; rules of the gym: version {row['rules']}. "
-            f"{row['machine']}; commit {row['commit']}. `{row['commands'][-1]}`\n"
-        )
+        told = [_against(pair) for pair in row["pairs"] if "rules" in (pair["a"], pair["b"])]
+        yield "Beside `rules`, on the same topics: " + "; ".join(filter(None, told)) + "."
+
+
+def _round(number: int, each: Row) -> list[str]:
+    examples = f"{each['training']['examples']:,}"
+    return [str(number), examples, f"{each['practice_seconds']:.0f}", f"{each['seconds']:.0f}"]
+
+
+def _against(pair: Row) -> str:
+    """Return how much more a round of learning brings than `rules`; empty for other policies."""
+    sign, name = (1, pair["a"]) if pair["b"] == "rules" else (-1, pair["b"])
+    if not name.startswith("after"):
+        return ""
+    low, high = sorted((sign * pair["low"], sign * pair["high"]))
+    return f"{name} {sign * pair['difference']:+.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _policies(row: Row) -> Iterator[str]:
+    yield f"\n### {row['title']}\n\n{row['text']}\n"
+    yield _table(
+        ["policy", "return", "95 %", "normalised", "weights", "decisions/s"],
+        [_policy(each) for each in row["rows"]],
+    )
+    first, last = row["first_seed"], row["first_seed"] + row["episodes"] - 1
+    yield (
+        f"\nTest topics {first} to {last}; rules of the gym: version {row['rules']}. "
+        f"{row['machine']}; commit {row['commit']}. `{row['commands'][-1]}`\n"
+    )
 
 
 def _policy(row: Row) -> list[str]:
