@@ -48,7 +48,7 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         kind="GPT-2",
         prepare=(
             *("model", "new", "{model}", "--data", "{data}", "--layers", "3", "--width", "96"),
-            *("--heads", "4", "--context", "512", "--vocabulary", "400"),
+            *("--heads", "4", "--context", "512", "--vocabulary", "512"),
         ),
         sets=("engine.gpt2.model={model}",),
     ),

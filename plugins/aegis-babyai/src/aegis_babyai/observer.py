@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from aegis.contracts.view import Recent, View
+from aegis.contracts.view import View
 from aegis_babyai import rendering
-from aegis_babyai.actions import ACTIONS
 from aegis_babyai.memory import Memory
 from aegis_babyai.mission import mark_of, wanted_of
 from aegis_babyai.scene import Scene, Sight, Thing
@@ -19,11 +18,8 @@ if TYPE_CHECKING:
     from aegis_babyai.memory import Kept
     from aegis_babyai.settings import Track
 
-RECENT: Final = 3
+LAST: Final = 3
 """Own last actions that a view shows."""
-
-_DID: Final = {name: Recent(name, "ok") for name in ACTIONS}
-_BLOCKED: Final = Recent("forward blocked", "ok")
 
 
 class Observer:
@@ -42,14 +38,14 @@ class Observer:
         self._mission, self._limit = mission, limit
         self._wanted = wanted_of(mission) if track == "marked" else ()
         self._memory = Memory()
-        self._recent: deque[Recent] = deque(maxlen=RECENT)
+        self._last: deque[str] = deque(maxlen=LAST)
         self._step = 1
         self._memory.look(image)
 
     def after(self, action: str, image: npt.NDArray[np.uint8]) -> View:
         """Return the view after an action, given what is seen then, (7, 7, 3)."""
         blocked = self._memory.move(action)
-        self._recent.append(_BLOCKED if blocked else _DID[action])
+        self._last.append(f"{action} blocked" if blocked else action)
         self._step += 1
         self._memory.look(image)
         return self.view()
@@ -61,7 +57,6 @@ class Observer:
             step=self._step,
             limit=self._limit,
             observation=rendering.lines(self.scene()),
-            recent=tuple(self._recent),
         )
 
     def scene(self) -> Scene:
@@ -75,7 +70,7 @@ class Observer:
                 sight = Sight(self._thing(kept), ahead, aside)
                 (seen if place in memory.seen else past).append(sight)
         carried = None if memory.carried is None else self._thing(memory.carried)
-        return Scene(memory.near, carried, tuple(seen), tuple(past))
+        return Scene(memory.near, carried, tuple(seen), tuple(past), tuple(self._last))
 
     def _thing(self, kept: Kept) -> Thing:
         mark = mark_of(self._wanted, kept, self._memory)

@@ -63,9 +63,12 @@ class Scene(NamedTuple):
         carried: What the agent carries.
         seen: What is in sight.
         past: What was seen and is out of sight, where the own moves say that it is.
+        last: The own last actions, oldest first; a step that something was in the way of is
+            ``forward blocked``.
     """
 
     walls: Walls
     carried: Thing | None
     seen: tuple[Sight, ...]
     past: tuple[Sight, ...]
+    last: tuple[str, ...] = ()

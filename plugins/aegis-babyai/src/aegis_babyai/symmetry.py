@@ -57,7 +57,6 @@ class Symmetry:
             view,
             goal=self.text(view.goal),
             observation=rendering.lines(scene),
-            recent=tuple(evolve(one, action=self.text(one.action)) for one in view.recent),
         )
 
     def text(self, text: str) -> str:
@@ -73,6 +72,7 @@ class Symmetry:
             None if scene.carried is None else self._thing(scene.carried),
             tuple(self._sight(sight) for sight in scene.seen),
             tuple(self._sight(sight) for sight in scene.past),
+            tuple(self.text(action) for action in scene.last),
         )
 
     def _sight(self, sight: Sight) -> Sight:
