@@ -188,7 +188,7 @@ def _made() -> dict[str, str]:
 def _page(project: Project, found: dict[str, Any], wanted: Path | None) -> Path:
     """Write the page, and its figures as JSON beside it; returns where the page is."""
     from aegis.errors import InputError
-    from aegis.evaluation.page import page
+    from aegis.evaluation.report.page import page
     from aegis.whole_file import whole_file
 
     name = found["task"].replace(":", "-").replace("/", "-").lower()

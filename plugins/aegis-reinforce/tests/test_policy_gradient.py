@@ -18,7 +18,9 @@ from aegis_reinforce.policy_gradient import PolicyGradient
 from aegis_reinforce.policy_learner import Decision, PolicyLearner
 from aegis_reinforce.settings import PolicyGradientSettings
 
-SETTINGS = PolicyGradientSettings(temperature=0.2, epochs=20, learning_rate=0.05, iterations=10)
+SETTINGS = PolicyGradientSettings(
+    temperature=0.2, backup_temperature=0.2, epochs=20, learning_rate=0.05, iterations=10
+)
 
 
 class Linear:

@@ -51,7 +51,7 @@ class FittedQ:
         settings, began = self._settings, time.monotonic()
         fit = FitSettings(
             discount=settings.discount,
-            temperature=engine.settings.temperature,
+            temperature=settings.backup_temperature,
             iterations=settings.iterations,
         )
         total = float(len(data))

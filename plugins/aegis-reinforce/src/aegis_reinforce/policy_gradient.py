@@ -67,7 +67,7 @@ class PolicyGradient:
         settings, module = self._settings, torch_engine.module
         fit = FitSettings(
             discount=settings.discount,
-            temperature=settings.temperature,
+            temperature=settings.backup_temperature,
             iterations=settings.iterations,
         )
         try:

@@ -19,7 +19,7 @@ class EngineSettings:
     """Settings of the engine ``action-values``."""
 
     temperature: float = aegis.setting(
-        0.1,
+        0.03,
         help="Candidates are chosen by softmax(value / temperature); in units of the reward.",
         gt=0,
         le=1000,
@@ -40,6 +40,16 @@ def _iterations() -> Any:
     return aegis.setting(25, help="Iterations of fitted Q iteration.", ge=1, le=10_000)
 
 
+def _backup_temperature() -> Any:
+    return aegis.setting(
+        0.1,
+        help="Later states are valued by what softmax(value / temperature) expects there; in units "
+        "of the reward.",
+        gt=0,
+        le=1000,
+    )
+
+
 @frozen
 class FittedQSettings:
     """Settings of the trainer ``fitted-q``."""
@@ -47,6 +57,7 @@ class FittedQSettings:
     discount: float = _discount()
     hidden: int = _hidden()
     iterations: int = _iterations()
+    backup_temperature: float = _backup_temperature()
 
 
 @frozen
@@ -56,8 +67,9 @@ class PolicyGradientSettings:
     discount: float = _discount()
     hidden: int = _hidden()
     iterations: int = _iterations()
+    backup_temperature: float = _backup_temperature()
     temperature: float = aegis.setting(
-        0.1,
+        0.03,
         help="How much the entropy of the policy counts beside its value; in units of the reward.",
         gt=0,
         le=1000,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aegis.evaluation.drawing.markup import element
-from aegis.evaluation.drawing.scales import Axis, linear
-from aegis.evaluation.drawing.svg import group, line, mark
-from aegis.evaluation.estimates import best, chance
+from aegis.evaluation.report.drawing.markup import element
+from aegis.evaluation.report.drawing.scales import Axis, linear
+from aegis.evaluation.report.drawing.svg import group, line, mark
+from aegis.evaluation.report.estimates import best, chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aegis.evaluation.estimates import Entry, Measure
+    from aegis.evaluation.report.estimates import Entry, Measure
 
 _RADII: Final = {"profile": 5.0, "baseline": 4.0, "expert": 4.0, "published": 4.6}
 

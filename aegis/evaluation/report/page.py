@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.evaluation.charts import NARROW, WIDE, cost_chart, interval_chart, ladder_chart
-from aegis.evaluation.drawing.markup import element, escaped
-from aegis.evaluation.estimates import Measure, best, chance, entries
-from aegis.evaluation.page_style import STYLE
-from aegis.evaluation.page_tables import (
+from aegis.evaluation.report.charts import NARROW, WIDE, cost_chart, interval_chart, ladder_chart
+from aegis.evaluation.report.drawing.markup import element, escaped
+from aegis.evaluation.report.estimates import Measure, best, chance, entries
+from aegis.evaluation.report.style import STYLE
+from aegis.evaluation.report.tables import (
     SIGNIFICANT,
     named,
     pairs_table,
@@ -24,7 +24,7 @@ from aegis.evaluation.page_tables import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aegis.evaluation.estimates import Entry
+    from aegis.evaluation.report.estimates import Entry
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _LADDER: Final = (

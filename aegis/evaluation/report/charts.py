@@ -11,15 +11,15 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.evaluation.drawing.axes import across, label_room, upright
-from aegis.evaluation.drawing.legend import Label, below, beside
-from aegis.evaluation.drawing.placement import Box, Room
-from aegis.evaluation.drawing.scales import Axis, logarithmic
-from aegis.evaluation.drawing.svg import group, line, picture, text
-from aegis.evaluation.drawing.typesetting import SMALL, text_width, wrapped
-from aegis.evaluation.estimates import Measure, compact, entries, finite
-from aegis.evaluation.interval_rows import GAP, Rows
-from aegis.evaluation.marks import (
+from aegis.evaluation.report.drawing.axes import across, label_room, upright
+from aegis.evaluation.report.drawing.legend import Label, below, beside
+from aegis.evaluation.report.drawing.placement import Box, Room
+from aegis.evaluation.report.drawing.scales import Axis, logarithmic
+from aegis.evaluation.report.drawing.svg import group, line, picture, text
+from aegis.evaluation.report.drawing.typesetting import SMALL, text_width, wrapped
+from aegis.evaluation.report.estimates import Measure, compact, entries, finite
+from aegis.evaluation.report.interval_rows import GAP, Rows
+from aegis.evaluation.report.marks import (
     all_told,
     axis_title,
     course,
@@ -34,7 +34,7 @@ from aegis.evaluation.marks import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aegis.evaluation.estimates import Entry
+    from aegis.evaluation.report.estimates import Entry
 
 WIDE: Final = 820.0
 NARROW: Final = 400.0

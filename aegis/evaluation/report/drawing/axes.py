@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aegis.evaluation.drawing.svg import group, line, text
-from aegis.evaluation.drawing.typesetting import SMALL, text_width
+from aegis.evaluation.report.drawing.svg import group, line, text
+from aegis.evaluation.report.drawing.typesetting import SMALL, text_width
 
 if TYPE_CHECKING:
-    from aegis.evaluation.drawing.scales import Axis
+    from aegis.evaluation.report.drawing.scales import Axis
 
 _OVERHANG: Final = 4.0
 

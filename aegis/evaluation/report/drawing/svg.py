@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aegis.evaluation.drawing.markup import attribute, element, escaped
+from aegis.evaluation.report.drawing.markup import attribute, element, escaped
 
 SHAPES: Final = ("circle", "square", "triangle", "diamond", "wedge", "cross")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.evaluation.drawing.markup import element, escaped
-from aegis.evaluation.drawing.scales import number
-from aegis.evaluation.estimates import (
+from aegis.evaluation.intervals import Interval
+from aegis.evaluation.report.drawing.markup import element, escaped
+from aegis.evaluation.report.drawing.scales import number
+from aegis.evaluation.report.estimates import (
     NONE,
     Measure,
     between,
@@ -16,7 +17,6 @@ from aegis.evaluation.estimates import (
     share,
     succeeded,
 )
-from aegis.evaluation.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from aegis.evaluation.drawing.placement import spread
-from aegis.evaluation.drawing.svg import group, text
-from aegis.evaluation.drawing.typesetting import SMALL, wrapped
+from aegis.evaluation.report.drawing.placement import spread
+from aegis.evaluation.report.drawing.svg import group, text
+from aegis.evaluation.report.drawing.typesetting import SMALL, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

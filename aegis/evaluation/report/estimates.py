@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from aegis.evaluation.drawing.markup import clean
-from aegis.evaluation.drawing.scales import number
-from aegis.evaluation.drawing.svg import SHAPES
 from aegis.evaluation.intervals import Interval
+from aegis.evaluation.report.drawing.markup import clean
+from aegis.evaluation.report.drawing.scales import number
+from aegis.evaluation.report.drawing.svg import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

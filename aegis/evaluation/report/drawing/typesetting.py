@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from aegis.evaluation.drawing.markup import clean
+from aegis.evaluation.report.drawing.markup import clean
 
 NAME: Final = 13.0
 SMALL: Final = 11.5

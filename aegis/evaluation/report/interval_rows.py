@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from aegis.evaluation.drawing.scales import number
-from aegis.evaluation.drawing.svg import group, line, text
-from aegis.evaluation.drawing.typesetting import NAME, SMALL, text_width, wrapped
-from aegis.evaluation.estimates import between, share
-from aegis.evaluation.marks import level_estimate, told
+from aegis.evaluation.report.drawing.scales import number
+from aegis.evaluation.report.drawing.svg import group, line, text
+from aegis.evaluation.report.drawing.typesetting import NAME, SMALL, text_width, wrapped
+from aegis.evaluation.report.estimates import between, share
+from aegis.evaluation.report.marks import level_estimate, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aegis.evaluation.drawing.scales import Axis
-    from aegis.evaluation.estimates import Entry, Measure
+    from aegis.evaluation.report.drawing.scales import Axis
+    from aegis.evaluation.report.estimates import Entry, Measure
 
 GAP: Final = 18.0
 _LEAST: Final = 0.2
