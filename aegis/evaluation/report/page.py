@@ -14,6 +14,7 @@ from aegis.evaluation.report.estimates import Measure, best, chance, entries
 from aegis.evaluation.report.style import STYLE
 from aegis.evaluation.report.tables import (
     SIGNIFICANT,
+    groups_table,
     named,
     pairs_table,
     published_table,
@@ -38,6 +39,10 @@ _COST: Final = (
 _ROWS: Final = (
     "Figures with their intervals of 95 % below them. Every row played the same episodes."
 )
+_GROUPS: Final = (
+    "Weights of one profile that learned from as many episodes, trained several times: their mean, "
+    "with an interval in which the trainings' results on one episode hang together."
+)
 _PAIRS: Final = (
     "Differences are taken episode by episode, first minus second, with intervals of 95 %. One "
     f"beats another where the p adjusted for the number of pairs is below {SIGNIFICANT:g}; where "
@@ -61,6 +66,8 @@ def page(comparison: Mapping[str, Any]) -> str:
         _chart(cost_chart, comparison, f"{noun.capitalize()} against speed", _COST),
         _section("All rows", _ROWS, rows_table(comparison), class_="broad"),
     ]
+    if comparison["groups"]:
+        parts.append(_section("Trainings taken together", _GROUPS, groups_table(comparison)))
     if comparison["pairs"]:
         parts.append(_section("Pairs", _PAIRS, pairs_table(comparison), class_="broad"))
     if comparison["published"]:

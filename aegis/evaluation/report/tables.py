@@ -76,6 +76,35 @@ def pairs_table(comparison: Mapping[str, Any]) -> str:
     return _table("Pairs", heads, body)
 
 
+def groups_table(comparison: Mapping[str, Any]) -> str:
+    """Return the table of trainings that are taken together, each group with its mean."""
+    rate = comparison["measure"] == "success"
+    factor, key = (100.0, "success_rate") if rate else (1.0, "mean_return")
+    found = [
+        (group, Interval(*(factor * value for value in (group[key], *group["ci95"]))))
+        for group in comparison["groups"]
+    ]
+    decimals = 1 if rate else decimals_for(estimate for _, estimate in found)
+    heads = ["", Measure.of(comparison).title, "learned from", "of each training"]
+    body = [
+        element(
+            "tr",
+            element(
+                "th",
+                named(group["profile"]),
+                element("small", f"{len(group['members'])} trainings, {escaped(group['way'])}"),
+                scope="row",
+                class_="left",
+            ),
+            element("td", _estimate(estimate, decimals)),
+            element("td", _experience(group)),
+            element("td", ", ".join(number(factor * each, decimals) for each in group["of_each"])),
+        )
+        for group, estimate in found
+    ]
+    return _table("Trainings taken together", heads, body)
+
+
 def published_table(comparison: Mapping[str, Any]) -> str:
     """Return the table of published figures."""
     measure = Measure.of(comparison)

@@ -78,6 +78,20 @@ def test_everything_that_was_compared_is_on_the_page(comparison):
     assert "It beats 1 of the 1 others" in said
 
 
+def test_trainings_that_are_taken_together_have_a_table(comparison):
+    assert "Trainings taken together" not in words(parsed(comparison))
+    comparison["groups"] = [
+        {"profile": "small", "way": "greedy", "experience": {"episodes": 1000},
+         "members": ["small@b", "small@d"], "checkpoints": ["b", "d"], "episodes": 200,
+         "success_rate": 0.875, "mean_return": 0.8, "ci95": [0.83, 0.91], "of_each": [0.9, 0.85]},
+    ]  # fmt: skip
+    said = words(parsed(comparison))
+
+    for part in ("Trainings taken together", "2 trainings, greedy", "87.5[83.0, 91.0]",
+                 "90.0, 85.0", "1,000 episodes"):  # fmt: skip
+        assert part.replace(" ", "") in said.replace(" ", "")
+
+
 def test_it_is_complete_in_itself_and_runs_nothing(comparison):
     tree = parsed(comparison)
 
