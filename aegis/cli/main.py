@@ -6,6 +6,7 @@ the verb is used.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,19 @@ VERBS: Final = {
     "config": "Show the configuration in force, or its schema.",
     "doctor": "Examine the machine, the versions and the ledger.",
 }
+
+
+_OF_THE_DISK: Final = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+}
+"""What is wrong with a disk or its permissions, and with no line of this program."""
 
 
 class Verbs(click.Group):
@@ -116,7 +130,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK or error.filename is None:
+            raise
+        print(_of_the_disk(error), file=sys.stderr)
+        sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _of_the_disk(error: OSError) -> str:
+    """Return what is wrong with a file or folder that could not be used."""
+    return (
+        f"error[disk]: a file or folder cannot be used: {error.strerror}\n"
+        f"  where: {error.filename}\n"
+        "  fix:   make room, or choose a folder that may be written (-C DIR)"
+    )
 
 
 def _usage(error: click.ClickException) -> None:
