@@ -101,3 +101,12 @@ def test_without_a_run_there_is_nothing_to_tell_from(aegis, corridor):
 
     assert said.code == 2
     assert "error[no-run]" in said.err
+
+
+def test_what_the_agent_lives_through_is_found_under_the_name_of_its_task(aegis, corridor):
+    assert aegis("-C", corridor, "-q", "run", "--profile", "moody", "--steps", 30).code == 0
+    said = aegis("-C", corridor, "estimate", "--profile", "moody", "--json")
+
+    assert "error[estimate-size]" in said.err  # and not that nothing is recorded
+    log = aegis("-C", corridor, "log", "--json").json
+    assert {step["environment"] for step in log["steps"]} == {"corridor:plain"}
