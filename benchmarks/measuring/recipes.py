@@ -47,8 +47,8 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         profile="small-gpt2",
         kind="GPT-2",
         prepare=(
-            *("model", "new", "{model}", "--data", "{data}", "--layers", "3", "--width", "96"),
-            *("--heads", "4", "--context", "512", "--vocabulary", "512"),
+            *("model", "new", "{model}", "--data", "{data}", "--layers", "3", "--width", "128"),
+            *("--heads", "8", "--context", "512", "--vocabulary", "512"),
         ),
         sets=("engine.gpt2.model={model}",),
     ),

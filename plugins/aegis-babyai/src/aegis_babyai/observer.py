@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aegis.contracts.view import View
 from aegis_babyai import rendering
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from aegis_babyai.memory import Kept
     from aegis_babyai.settings import Track
-
-LAST: Final = 3
-"""Own last actions that a view shows."""
 
 
 class Observer:
@@ -36,9 +33,10 @@ class Observer:
         self, mission: str, limit: int, track: Track, image: npt.NDArray[np.uint8]
     ) -> None:
         self._mission, self._limit = mission, limit
-        self._wanted = wanted_of(mission) if track == "marked" else ()
+        self._marked = track == "marked"
+        self._wanted = wanted_of(mission) if self._marked else ()
         self._memory = Memory()
-        self._last: deque[str] = deque(maxlen=LAST)
+        self._last: deque[str] = deque(maxlen=rendering.LAST)
         self._step = 1
         self._memory.look(image)
 
@@ -70,7 +68,9 @@ class Observer:
                 sight = Sight(self._thing(kept), ahead, aside)
                 (seen if place in memory.seen else past).append(sight)
         carried = None if memory.carried is None else self._thing(memory.carried)
-        return Scene(memory.near, carried, tuple(seen), tuple(past), tuple(self._last))
+        return Scene(
+            memory.near, carried, tuple(seen), tuple(past), tuple(self._last), self._marked
+        )
 
     def _thing(self, kept: Kept) -> Thing:
         mark = mark_of(self._wanted, kept, self._memory)

@@ -65,6 +65,7 @@ class Scene(NamedTuple):
         past: What was seen and is out of sight, where the own moves say that it is.
         last: The own last actions, oldest first; a step that something was in the way of is
             ``forward blocked``.
+        marked: Whether it is said of each thing what it is to the mission.
     """
 
     walls: Walls
@@ -72,3 +73,4 @@ class Scene(NamedTuple):
     seen: tuple[Sight, ...]
     past: tuple[Sight, ...]
     last: tuple[str, ...] = ()
+    marked: bool = False

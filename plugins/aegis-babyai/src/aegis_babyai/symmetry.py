@@ -73,6 +73,7 @@ class Symmetry:
             tuple(self._sight(sight) for sight in scene.seen),
             tuple(self._sight(sight) for sight in scene.past),
             tuple(self.text(action) for action in scene.last),
+            scene.marked,
         )
 
     def _sight(self, sight: Sight) -> Sight:
