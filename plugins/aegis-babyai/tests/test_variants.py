@@ -196,7 +196,9 @@ def test_a_step_of_an_unknown_level_is_refused(place):
         variants(step, 3, 0)
 
 
-@pytest.mark.parametrize("words", [(), ("walls fff", "front nothing", "carry nothing", "ball")])
+@pytest.mark.parametrize(
+    "words", [(), ("walls 3 0 0", "carry no thing", "last none none none", "ball")]
+)
 def test_a_view_of_other_words_is_refused(words):
     step = _recorded("GoToLocal")[0]
     other = evolve(step, view=evolve(step.view, observation=words))

@@ -15,6 +15,7 @@ none. Where things are marked, what is not marked is `plain`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -90,8 +91,7 @@ def scene_of(said: Sequence[str]) -> Scene:
     walls, carry, last, *told = (line.split() for line in said)
     words = [word for line in told for word in line]
     starts = [place for place, word in enumerate(words) if word in {_SEEN, _PAST}]
-    ends = [*starts[1:], len(words)]
-    things = [words[start:end] for start, end in zip(starts, ends, strict=True)]
+    things = [words[start:end] for start, end in itertools.pairwise([*starts, len(words)])]
     names = [words for words in (carry[1:], *(each[3:] for each in things)) if words]
     marked = any(words[0] in {_PLAIN, *MARKS} for words in names)
     scene = Scene(
