@@ -26,6 +26,11 @@ THINGS = st.builds(
     st.sampled_from(["", *MARKS]),
 )
 STEPS = st.integers(0, 6)
+SEEN_SAID = (
+    "seen f o plain red door locked seen o r plain blue key seen ff l plain grey ball "
+    "seen fff rr target green box"
+)
+PAST_SAID = "past bb o plain red ball past o lllll plain purple door open"
 
 
 def _sights(ahead, aside):
@@ -77,13 +82,7 @@ def test_a_scene_is_said_in_few_plain_words_nearest_first_places_before_names():
         "walls 4 1 0",
         "carry plain red key",
         "last none blocked pickup",
-        " ".join(
-            [
-                "seen f o plain red door locked seen o r plain blue key seen ff l plain grey ball",
-                "seen fff rr target green box past bb o plain red ball",
-                "past o lllll plain purple door open",
-            ]
-        ),
+        f"{SEEN_SAID} {PAST_SAID}",
     )
     assert facing(scene) == Thing("red", "door", "locked")
     nothing = Scene(Walls(0, 0, 0), None, (), ())

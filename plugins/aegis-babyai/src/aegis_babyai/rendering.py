@@ -93,9 +93,10 @@ def scene_of(said: Sequence[str]) -> Scene:
     starts = [place for place, word in enumerate(words) if word in {_SEEN, _PAST}]
     things = [words[start:end] for start, end in itertools.pairwise([*starts, len(words)])]
     names = [words for words in (carry[1:], *(each[3:] for each in things)) if words]
+    ahead, left, right = map(int, walls[1:])
     marked = any(words[0] in {_PLAIN, *MARKS} for words in names)
     scene = Scene(
-        Walls(*map(int, walls[1:])),
+        Walls(ahead, left, right),
         None if tuple(carry[1:]) == _NOTHING else _thing_of(carry[1:]),
         tuple(_sight_of(words) for words in things if words[0] == _SEEN),
         tuple(_sight_of(words) for words in things if words[0] == _PAST),
