@@ -42,7 +42,7 @@ _NAMES: Final = {"snips": "importance sampling", "dr": "doubly robust"}
 def _estimate(
     profile: str | None, checkpoint: str, data: Path | None, environment: str | None
 ) -> None:
-    from aegis.evaluation.estimating import estimates
+    from aegis.learning.estimating import estimates
 
     call = invocation()
     project = call.project(profile)

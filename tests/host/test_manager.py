@@ -62,8 +62,8 @@ def test_an_absent_plugin_is_named_with_its_nearest_neighbour(install, tmp_path,
 
 
 def test_an_absent_plugin_of_this_project_comes_with_the_command_that_installs_it(tmp_path):
-    (problem,) = refused(["reinforce"], tmp_path).problems
-    assert problem.fix == "pip install aegis-reinforce"
+    (problem,) = refused(["meta-planning"], tmp_path).problems
+    assert problem.fix == "pip install aegis-meta-planning"
 
 
 @pytest.mark.parametrize("specifier", [">=0.3", "==0.3.0", "~=0.3", ">=0.1,<1", " >= 0.2"])
@@ -297,11 +297,21 @@ def test_a_component_that_nobody_provides_is_named_with_what_there_is(
     ):
         host.component("tool", "search_wikki")
     with pytest.raises(PluginError) as caught:
-        host.component("trainer", "policy-gradient")
+        host.component("engine", "meta-planning")
     assert (
         caught.value.problems[0].fix
-        == "pip install aegis-reinforce, then aegis plugins enable reinforce"
+        == "pip install aegis-meta-planning, then aegis plugins enable meta-planning"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("engine", "action-values"), ("trainer", "fitted-q"), ("trainer", "policy-gradient")],
+)
+def test_a_component_of_this_project_says_which_plugin_has_it(kind, name, tmp_path):
+    with pytest.raises(PluginError) as caught:
+        load([], tmp_path).component(kind, name)
+    assert caught.value.problems[0].fix == "aegis plugins enable reinforce"
 
 
 def test_a_component_of_an_installed_plugin_comes_with_the_command_that_enables_it(
