@@ -7,6 +7,7 @@ Both distributions are recorded, so that another policy can be judged on the sam
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,3 +56,17 @@ def sample(log_probabilities: Scores, rng: np.random.Generator) -> int:
     return int(
         np.searchsorted(edges, rng.random() * edges[-1], side="right").clip(0, len(edges) - 1)
     )
+
+
+def require_scores(scores: Scores, count: int) -> None:
+    """Require one log-probability a candidate, at least one of them above minus infinity.
+
+    A number that is none would be sampled as if it were the last candidate's.
+
+    Raises:
+        ValueError: If there are more or fewer, or one of them is no number.
+    """
+    if np.shape(scores) != (count,):
+        raise ValueError(f"scores of shape {np.shape(scores)} for {count} candidates")
+    if not math.isfinite(np.max(scores)):
+        raise ValueError(f"scores that are no log-probabilities: {np.asarray(scores).tolist()}")

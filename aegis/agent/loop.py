@@ -20,9 +20,10 @@ from aegis import __version__
 from aegis.agent.calling import Interrupted
 from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
-from aegis.errors import AegisError, InputError
-from aegis.exploration import Exploration, sample, step_rng
+from aegis.errors import AegisError, InputError, PluginError
+from aegis.exploration import Exploration, require_scores, sample, step_rng
 from aegis.host.interface import remarks_of
+from aegis.host.role import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,9 +118,10 @@ class Policy:
         """Return the decision for one step.
 
         Raises:
-            PluginError: If what the engine remarks is of another shape than its role allows.
+            PluginError: If the engine's scores are none, or what it remarks is of another shape
+                than its role allows.
         """
-        scores = self.engine.score(view, candidates)
+        scores = self._scores(view, candidates)
         remarks = remarks_of(self.engine, self.name, self.plugin)
         behaviour = self.exploration.behaviour(scores)
         chosen = sample(behaviour, step_rng(self.seed, step))
@@ -135,6 +137,15 @@ class Policy:
         )
         slot = candidates[chosen].slot
         return decision if slot is None else self._write(decision, view, slot)
+
+    def _scores(self, view: View, candidates: Sequence[Action]) -> Scores:
+        scores = self.engine.score(view, candidates)
+        try:
+            require_scores(scores, len(candidates))
+        except ValueError as error:
+            faults = [f"score: {error}"]
+            raise PluginError(misfit(self.plugin, "engine", self.name, faults)) from error
+        return scores
 
     def _write(self, decision: Decision, view: View, slot: str) -> Decision:
         action = decision.action

@@ -122,7 +122,7 @@ class Timed:
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:
         """Return what the engine returns, if that is one log-probability a candidate."""
-        from aegis.evaluation.rollout import require_scores
+        from aegis.exploration import require_scores
 
         with self._blamed("score"):
             with self._clocked():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from attrs import field, frozen
 
-from aegis.exploration import sample, step_rng
+from aegis.exploration import require_scores, sample, step_rng
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -155,17 +155,3 @@ def play(
             return
         view = result.view
     raise RuntimeError(f"the episode of seed {seed} did not end within {LONGEST} steps")
-
-
-def require_scores(scores: Scores, count: int) -> None:
-    """Require one log-probability a candidate, at least one of them above minus infinity.
-
-    A number that is none would be sampled as if it were the last candidate's.
-
-    Raises:
-        ValueError: If there are more or fewer, or one of them is no number.
-    """
-    if np.shape(scores) != (count,):
-        raise ValueError(f"scores of shape {np.shape(scores)} for {count} candidates")
-    if not math.isfinite(np.max(scores)):
-        raise ValueError(f"scores that are no log-probabilities: {np.asarray(scores).tolist()}")

@@ -249,3 +249,16 @@ def test_remarks_that_are_none_end_the_run_with_the_plugin_named(ledger, buttons
         "remarks: segments is nan, no finite number"
     )
     assert ledger.last_step() == 0
+
+
+@pytest.mark.parametrize(
+    "scores", [[0.0], [0.0] * 5, [float("nan")] * 4, [-np.inf] * 4, [0.0, float("nan"), 0.0, 0.0]]
+)
+def test_scores_that_are_none_are_the_engine_s_fault_and_record_nothing(
+    ledger, buttons, even, clock, scores, monkeypatch
+):
+    monkeypatch.setattr(type(even), "score", lambda *_: np.array(scores))
+    with pytest.raises(PluginError, match=r'acme.*engine "even".*score') as caught:
+        list(loop_on(ledger, buttons, even, clock).run(3))
+    assert "acme-kit 1.2" in str(caught.value)
+    assert list(ledger.experiences()) == []

@@ -18,7 +18,7 @@ from aegis.evaluation.episode import Episode
 from aegis.evaluation.playing_job import PlayingJob
 from aegis.evaluation.playing_main import best, play_all
 from aegis.evaluation.task import task_of
-from aegis.exploration import sample, step_rng
+from aegis.exploration import require_scores, sample, step_rng
 from aegis.host.building import build
 from aegis.host.seat import seat_of
 from aegis.jobs.child_job import Link
@@ -181,7 +181,7 @@ def test_a_stage_without_experts_has_none(staged):
 
 
 def test_scores_that_rule_a_candidate_out_are_scores():
-    rollout.require_scores(np.array([0.0, -np.inf]), 2)
+    require_scores(np.array([0.0, -np.inf]), 2)
     for wrong in ([np.inf, 0.0], [-np.inf, -np.inf], [0.0], [[0.0, 0.0]], 0.0):
         with pytest.raises(ValueError, match="scores"):
-            rollout.require_scores(np.array(wrong), 2)
+            require_scores(np.array(wrong), 2)
