@@ -119,12 +119,18 @@ def _lead(comparison: Mapping[str, Any]) -> str:
     pairs = [pair for pair in comparison["pairs"] if first.said["name"] in (pair["a"], pair["b"])]
     if pairs:
         beaten = sum(_beats(first.said["name"], pair) for pair in pairs)
-        said.append(f"It beats {beaten} of the {len(pairs)} others that it is paired with.")
+        said.append(f"It beats {_share(beaten, len(pairs))} that it is paired with.")
     ends = [entry for entry in (chance(found), best(found, "expert")) if entry]
     if ends:
         listed = "; ".join(f"{named(end.name)}: {_said(end, measure)}" for end in ends)
         said.append(f"At the ends: {listed}.")
     return " ".join(said)
+
+
+def _share(beaten: int, others: int) -> str:
+    if others == 1:
+        return "the one other" if beaten else "not the one other"
+    return f"{beaten or 'none'} of the {others} others"
 
 
 def _beats(name: str, pair: Mapping[str, Any]) -> bool:

@@ -75,7 +75,7 @@ def test_everything_that_was_compared_is_on_the_page(comparison):
                  "aegis compare small --task world:far", "200 episodes", "seeds 5 to 204"):  # fmt: skip
         assert part in said
     assert "Of 2 rows of profiles, small@b has the highest success rate: 90.0 %" in said
-    assert "It beats 1 of the 1 others" in said
+    assert "It beats the one other that it is paired with." in said
 
 
 def test_trainings_that_are_taken_together_have_a_table(comparison):
