@@ -193,7 +193,7 @@ class TrainingRun(Generic[Example]):
         step, rounds = self._progress.step, self._learner.rounds
         batch = self._order.batch(step)
         torch.manual_seed(derived_seed(self._context.seed, "dropout", step))
-        self._set_rate(step, self._go_on(may_measure=True))
+        self._set_rate(step, time.monotonic())
         attempts = [
             (self._learner.attempt(examples), _weights(examples))
             for examples in self._pieces(batch, self._train, self._sizes)
