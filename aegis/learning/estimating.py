@@ -55,11 +55,12 @@ def estimates(
     discount = project.config.settings.learning.discount
     recorded = Recorded.of(experience(project, data, environment), discount)
     engine = build_engine(composition, project.runtime(folder), stored)
+    # As decisions name who wrote: the engine, and what identifies its weights.
+    writer = (composition.engine.component.name, engine.capabilities.weights)
     try:
         scores = policy_scores(engine, recorded)
     finally:
         engine.close()
-    writer = (composition.engine.component.name, identifier)
     found = {name: estimate(recorded, scores, method=name, writer=writer) for name in METHODS}
     return {
         "profile": composition.profile,
