@@ -9,7 +9,7 @@ STAMP := $(VENV)/.made
 PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-babyai/src plugins/aegis-gpt2-lora/src plugins/aegis-hrm/src plugins/aegis-reinforce/src
 
-.PHONY: help setup run test lint bench results docs dist clean
+.PHONY: help setup run test lint bench results docs dist wheels clean
 
 help:
 	@echo 'make setup    virtual environment in .venv, with everything'
@@ -18,8 +18,9 @@ help:
 	@echo 'make lint     ruff and mypy --strict'
 	@echo 'make bench    speed and quality, each beside a named alternative'
 	@echo 'make results  docs/results.md row by row (ROW=beginning of a name for one): days for all'
-	@echo 'make docs     check the pages under docs/'
-	@echo 'make dist     wheels of all distributions in dist/'
+	@echo 'make docs     the site, with its reference, in site/'
+	@echo 'make dist     wheels and sources of all distributions in dist/'
+	@echo 'make wheels   make dist, install the wheels elsewhere, and try them there'
 
 setup: $(STAMP)
 
@@ -39,7 +40,7 @@ test: setup
 lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(SOURCES) benchmarks
+	@$(BIN)/mypy $(SOURCES) benchmarks docs/generate.py
 
 bench: setup
 	@for script in $(filter-out benchmarks/results.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -49,10 +50,19 @@ results: setup
 	@$(BIN)/python benchmarks/results.py $(ROW)
 
 docs: setup
-	@$(BIN)/python -m pytest -q tests/docs
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/zensical build --strict --clean
 
+# DIST=FOLDER: where to; the archives' dates are that of the last commit, so that the same sources make the same bytes
+dist: DIST = dist
 dist: setup
-	@for part in . plugins/aegis-arxiv plugins/aegis-babyai plugins/aegis-gpt2-lora plugins/aegis-hrm plugins/aegis-reinforce; do (cd $$part && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
+	@mkdir -p $(DIST)
+	@rm -f $(DIST)/*.whl $(DIST)/*.tar.gz
+	@export SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)}"; \
+	for part in $(dir $(wildcard pyproject.toml plugins/*/pyproject.toml)); do (cd $$part && $(abspath $(BIN))/python -m hatchling build -d $(abspath $(DIST))) || exit 1; done
+
+wheels: setup
+	@.ci/wheels
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) dist site .cache docs/reference .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
