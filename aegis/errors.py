@@ -30,9 +30,13 @@ class Problem(NamedTuple):
     where: str = ""
     fix: str = ""
 
-    def render(self) -> str:
-        """Return the problem as the command line prints it."""
-        lines = [f"error[{self.code}]: {self.message}"]
+    def render(self, level: str = "error") -> str:
+        """Return the problem as the command line prints it.
+
+        Args:
+            level: ``error``, or ``warning`` for what keeps nothing from going on.
+        """
+        lines = [f"{level}[{self.code}]: {self.message}"]
         if self.where:
             lines.append(f"  where: {self.where}")
         if self.fix:

@@ -36,14 +36,14 @@ def aegis_engines() -> Iterable[Component]:
             kind="engine",
             name="random",
             summary="Every candidate is equally probable: the floor.",
-            describe=lambda _: EngineCapabilities(kind="random"),
+            describe=lambda _: EngineCapabilities(kind="random", order_independent=True),
             build=_build_random,
         ),
         Component(
             kind="engine",
             name="rules",
             summary="A policy written by hand: the bar for every engine that learns.",
-            describe=lambda _: EngineCapabilities(kind="rules"),
+            describe=lambda _: EngineCapabilities(kind="rules", order_independent=True),
             build=_build_rules,
         ),
     ]

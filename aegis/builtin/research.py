@@ -15,7 +15,7 @@ plugin_api = 1
 
 
 def _describe(_: None) -> EnvironmentCapabilities:
-    return EnvironmentCapabilities(version="1", seeded=False, text_slot=False)
+    return EnvironmentCapabilities(version="1", seeded=False, text_slot=False, life=True)
 
 
 def _build(_: None, __: Mapping[str, Any], runtime: Runtime) -> Any:

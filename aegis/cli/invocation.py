@@ -44,7 +44,11 @@ class Invocation:
         sets = list(self.sets)
         if self.seed is not None:
             sets.append(f"runtime.seed={self.seed}")
-        return load(self.file, sets=sets, profile=profile, tolerant=tolerant, safe=safe)
+        project = load(self.file, sets=sets, profile=profile, tolerant=tolerant, safe=safe)
+        if not self.quiet:
+            for problem in project.host.warnings:
+                click.echo(problem.render("warning"), err=True)
+        return project
 
     def answer(self, value: Any, text: Callable[[], None]) -> None:
         """Print `value` as the last line where JSON is asked for, else call `text`."""

@@ -33,7 +33,7 @@ VERBS: Final = {
     "estimate": "Tell from recorded steps what a profile would be worth.",
     "checkpoints": "List, show and compare trained weights; choose which decide.",
     "data": "Count, import and export experience.",
-    "plugins": "List, enable and disable plugins.",
+    "plugins": "List, enable, disable, make and test plugins.",
     "model": "List, fetch and make models.",
     "config": "Show the configuration in force, or its schema.",
     "doctor": "Examine the machine, the versions and the ledger.",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from aegis.cli.conformance import test
 from aegis.cli.invocation import invocation, shared_options
 
 
-@click.group(help="List, enable and disable plugins.")
+@click.group(help="List, enable, disable, make and test plugins.")
 def _plugins() -> None:
     pass
 
@@ -30,6 +31,8 @@ def _list() -> None:
             click.echo(f"{row['name']:20} {state:7} {release:30} {', '.join(row['components'])}")
             if row["error"]:
                 click.echo(f"    {row['error']}".replace("\n", "\n    "))
+            for warning in row["warnings"]:
+                click.echo(f"    {warning}".replace("\n", "\n    "))
 
     call.answer({"plugins": rows}, say)
 
@@ -78,4 +81,5 @@ def _tell(names: tuple[str, ...], changed: list[str], what: str) -> None:
         click.echo(f"{name}: {what}" if name in changed else f"{name}: {what} already")
 
 
+_plugins.add_command(test)
 command = shared_options(_plugins)

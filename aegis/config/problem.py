@@ -24,10 +24,10 @@ class ConfigProblem(Problem):
 
     __slots__ = ()
 
-    def render(self) -> str:
+    def render(self, level: str = "error") -> str:
         """Return the problem as the command line prints it."""
         place = f"{self.where}: " if self.where else ""
-        return Problem(self.code, place + self.message, "", self.fix).render()
+        return Problem(self.code, place + self.message, "", self.fix).render(level)
 
 
 class Fault(NamedTuple):

@@ -31,6 +31,8 @@ class EngineCapabilities:
         weights: Short digest that identifies the weights; recorded with every decision.
         memory_bytes: Estimated memory of the loaded engine.
         characters_per_token: How many characters of a view one token holds, at the low end.
+        order_independent: Whether a candidate's probability does not hang on where it stands
+            among the others.
         unverified: Names of the fields above that exist and are not known yet.
     """
 
@@ -46,6 +48,7 @@ class EngineCapabilities:
     weights: str | None = None
     memory_bytes: int | None = None
     characters_per_token: float | None = None
+    order_independent: bool = False
     unverified: tuple[str, ...] = ()
 
 
@@ -123,6 +126,8 @@ class EnvironmentCapabilities:
         content: Digest of the files that it plays over; empty where there are none. Figures of
             different contents are never put together.
         library: Whether it plays over the agent's library, whose files then are its content.
+        life: Whether it is the agent's own life, which only a running agent can build
+            (`Runtime.life`).
         unverified: As above.
     """
 
@@ -133,6 +138,7 @@ class EnvironmentCapabilities:
     measure: Literal["return", "success"] = "return"
     content: str = ""
     library: bool = False
+    life: bool = False
     unverified: tuple[str, ...] = ()
 
 

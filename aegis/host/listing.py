@@ -18,7 +18,7 @@ class PluginRow(TypedDict):
     """One plugin, as ``aegis plugins list --json`` prints it.
 
     ``components`` holds kind and name (``engine gpt2``, ``command stats``), ``error`` the rendered
-    problems or None.
+    problems or None, ``warnings`` the rendered oddities.
     """
 
     name: str
@@ -27,6 +27,7 @@ class PluginRow(TypedDict):
     enabled: bool
     components: list[str]
     error: str | None
+    warnings: list[str]
 
 
 def plugin_rows(host: Host) -> list[PluginRow]:
@@ -51,6 +52,7 @@ def _row(host: Host, plugin: PluginInfo) -> PluginRow:
         enabled=plugin.enabled,
         components=components,
         error=error,
+        warnings=[problem.render("warning") for problem in plugin.warnings],
     )
 
 
@@ -66,4 +68,5 @@ def _others(host: Host) -> Iterator[PluginRow]:
                     enabled=False,
                     components=[],
                     error=None,
+                    warnings=[],
                 )

@@ -88,6 +88,11 @@ class Host:
         """
         return _Loader(project, tolerant=tolerant).load(enabled, builtins)
 
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd about plugins and does not keep them from working."""
+        return tuple(problem for plugin in self.plugins for problem in plugin.warnings)
+
     def components(self, kind: Kind | None = None) -> tuple[Provided, ...]:
         """Return what the plugins provide, in their order."""
         return tuple(
@@ -213,7 +218,6 @@ class _Loader:
                 self._refuse(loading.refused(request.name, error, offers), error)
                 continue
             self._admit(loadable)
-        self._manager.check_pending()
         if self._errors and not self._tolerant:
             raise _together(self._errors)
         return Host(self._project, self._manager, self._plugins, self._loaded)
@@ -222,7 +226,7 @@ class _Loader:
         info = loadable.info
         try:
             plugin = loadable.module()
-            register(self._manager, plugin, info)
+            info = info.warned(register(self._manager, plugin, info))
         except AegisError as error:
             self._refuse(info, error)
             return

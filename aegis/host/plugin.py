@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 if TYPE_CHECKING:
     from aegis.contracts.component import Component
-    from aegis.errors import PluginError
+    from aegis.errors import PluginError, Problem
 
 LOCAL: Final = "local file"
 """What stands for the distribution of a plugin that is enabled by path."""
@@ -29,6 +29,7 @@ class PluginInfo:
         builtin: Whether it ships with the host.
         components: What it provides, in its own order; empty where it was not loaded.
         error: Why it could not be loaded, or None.
+        warnings: What is odd about it and does not keep it from working.
     """
 
     name: str
@@ -38,6 +39,7 @@ class PluginInfo:
     builtin: bool = False
     components: tuple[Component, ...] = ()
     error: PluginError | None = None
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -50,6 +52,10 @@ class PluginInfo:
     def providing(self, components: tuple[Component, ...]) -> PluginInfo:
         """Return the plugin with what it provides."""
         return evolve(self, components=components)
+
+    def warned(self, warnings: tuple[Problem, ...]) -> PluginInfo:
+        """Return the plugin with what is odd about it."""
+        return evolve(self, warnings=warnings)
 
     def failed(self, error: PluginError) -> PluginInfo:
         """Return the plugin as one that could not be loaded."""

@@ -1,4 +1,8 @@
-"""Registration: a plugin's hooks are known ones, with known arguments, marked, and not wrapped."""
+"""Registration: a plugin's hooks have known arguments, are marked, and are not wrapped.
+
+A hook that this host does not know is never called. It may be one of a later host, so it is a
+warning and no error.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +30,11 @@ def plugin_manager() -> pluggy.PluginManager:
     return manager
 
 
-def register(manager: pluggy.PluginManager, plugin: Any, info: PluginInfo) -> None:
+def register(manager: pluggy.PluginManager, plugin: Any, info: PluginInfo) -> tuple[Problem, ...]:
     """Register a plugin under its name, or leave the manager as it was.
+
+    Returns:
+        A warning for every hook of the plugin that this host does not know.
 
     Raises:
         PluginError: With every hook of the plugin that does not fit.
@@ -40,10 +47,11 @@ def register(manager: pluggy.PluginManager, plugin: Any, info: PluginInfo) -> No
         if isinstance(error.__cause__, pluggy.PluginValidationError):
             raise PluginError(_mismatch(info, error.__cause__)) from error.__cause__
         raise
-    problems = [*_unknown(manager, plugin, info), *_unmarked(manager, plugin, info)]
+    problems = [*_wrappers(manager, plugin, info), *_unmarked(manager, plugin, info)]
     if problems:
         manager.unregister(plugin)
         raise PluginError(problems)
+    return tuple(_unknown(manager, plugin, info))
 
 
 def hook_names(manager: pluggy.PluginManager) -> list[str]:
@@ -53,24 +61,36 @@ def hook_names(manager: pluggy.PluginManager) -> list[str]:
 
 def _unknown(manager: pluggy.PluginManager, plugin: Any, info: PluginInfo) -> Iterable[Problem]:
     known = hook_names(manager)
+    for caller, impl in _implementations(manager, plugin):
+        if not caller.has_spec() and not impl.optionalhook:
+            yield Problem(
+                "plugin-hook",
+                f"{info}: this host has no hook {caller.name} and never calls it"
+                f"{did_you_mean(caller.name, known)}",
+                where=_place(impl.function),
+                fix="correct the name; of a hook of a later host say "
+                "@aegis.hookimpl(optionalhook=True)",
+            )
+
+
+def _wrappers(manager: pluggy.PluginManager, plugin: Any, info: PluginInfo) -> Iterable[Problem]:
+    for caller, impl in _implementations(manager, plugin):
+        if impl.wrapper or impl.hookwrapper:
+            yield Problem(
+                "plugin-hook",
+                f"{info}: {caller.name} is a wrapper, and plugins are called each by itself",
+                where=_place(impl.function),
+                fix="mark it with a plain @aegis.hookimpl",
+            )
+
+
+def _implementations(
+    manager: pluggy.PluginManager, plugin: Any
+) -> Iterable[tuple[pluggy.HookCaller, pluggy.HookImpl]]:
     for caller in manager.get_hookcallers(plugin) or ():
         for impl in caller.get_hookimpls():
-            if impl.plugin is not plugin:
-                continue
-            if not caller.has_spec() and not impl.optionalhook:
-                yield Problem(
-                    "plugin-hook",
-                    f"{info}: there is no hook {caller.name}{did_you_mean(caller.name, known)}",
-                    where=_place(impl.function),
-                    fix=f"hooks: {', '.join(known)}",
-                )
-            if impl.wrapper or impl.hookwrapper:
-                yield Problem(
-                    "plugin-hook",
-                    f"{info}: {caller.name} is a wrapper, and plugins are called each by itself",
-                    where=_place(impl.function),
-                    fix="mark it with a plain @aegis.hookimpl",
-                )
+            if impl.plugin is plugin:
+                yield caller, impl
 
 
 def _unmarked(manager: pluggy.PluginManager, plugin: Any, info: PluginInfo) -> Iterable[Problem]:

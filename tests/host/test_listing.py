@@ -18,14 +18,14 @@ def test_the_list_shows_enabled_failed_and_merely_installed_plugins(install, tmp
     rows = {row["name"]: row for row in host.plugin_rows()}
     assert rows["good"] == {
         "name": "good", "distribution": "acme-good", "version": "0.3.0", "enabled": True,
-        "components": ["tool search", "command stats"], "error": None,
+        "components": ["tool search", "command stats"], "error": None, "warnings": [],
     }  # fmt: skip
     assert rows["bad"]["enabled"]
     assert "ValueError: no" in rows["bad"]["error"]
     assert "is not installed" in rows["gone"]["error"]
     assert rows["off"] == {
         "name": "off", "distribution": "acme-off", "version": "9.1", "enabled": False,
-        "components": [], "error": None,
+        "components": [], "error": None, "warnings": [],
     }  # fmt: skip
     assert json.loads(json.dumps(rows)) == rows
 

@@ -54,7 +54,7 @@ class RulesEngine:
 
     @capabilities.default
     def _capabilities(self) -> EngineCapabilities:
-        return EngineCapabilities(kind="rules")
+        return EngineCapabilities(kind="rules", order_independent=True)
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:
         """Return log-probabilities, (n,): a softmax of `SHARPNESS` times the values."""

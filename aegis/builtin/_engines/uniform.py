@@ -28,7 +28,7 @@ class RandomEngine:
 
     @capabilities.default
     def _capabilities(self) -> EngineCapabilities:
-        return EngineCapabilities(kind="random")
+        return EngineCapabilities(kind="random", order_independent=True)
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:  # noqa: ARG002 - the view changes nothing
         """Return ``-ln n`` for each of n candidates."""

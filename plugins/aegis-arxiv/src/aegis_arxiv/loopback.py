@@ -10,21 +10,21 @@ gives what it says, one after another, faults included: a reply can be late, slo
 from __future__ import annotations
 
 import re
-import socket
-import struct
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
-from attrs import field, frozen
+from attrs import frozen
+
+from aegis.testing import Reply, serve_http
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from aegis.testing import Answering, Loopback, Request
+
+__all__ = ["Paper", "Reply", "feed", "library", "parameters", "replay", "serve"]
 
 _ATOM: Final = "application/atom+xml; charset=utf-8"
 _HEAD: Final = (
@@ -68,113 +68,9 @@ class Paper:
         )
 
 
-@frozen
-class Asked:
-    """A request that the server got.
-
-    Attributes:
-        query: The parameters.
-        headers: The headers, by names in lower case.
-        moment: `time.monotonic()` when it came.
-        beside: Requests that were being answered when it came.
-    """
-
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    moment: float
-    beside: int = 0
-
-
-@frozen
-class Reply:
-    """What the server sends.
-
-    Attributes:
-        body: The body.
-        status: The HTTP status.
-        headers: Headers that replace or join the usual ones; an empty value removes one.
-        wait: Seconds before the first byte.
-        drip: Seconds after each byte of the status line, the headers and the body.
-        cut: Bytes of the body after which the connection ends, or None.
-        reset: Whether the connection is reset instead of ended.
-    """
-
-    body: bytes = b""
-    status: int = 200
-    headers: Mapping[str, str] = field(factory=dict)
-    wait: float = 0.0
-    drip: float = 0.0
-    cut: int | None = None
-    reset: bool = False
-
-
-Answering = Callable[[Asked], Reply]
-
-
-class Loopback:
-    """A running server.
-
-    Attributes:
-        url: Address of its query interface, for ``base_url``.
-        asked: The requests that it got, in order.
-    """
-
-    def __init__(self, answering: Answering) -> None:
-        self.asked: list[Asked] = []
-        self._answering = answering
-        self._lock = threading.Lock()
-        self._busy = 0
-        self._ended = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
-        self.url = f"http://127.0.0.1:{self._server.server_port}/api/query"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End at once, replies under way included."""
-        self._ended.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def pause(self, seconds: float) -> None:
-        """Wait, but not longer than the server runs."""
-        if seconds:
-            self._ended.wait(seconds)
-
-    @contextmanager
-    def exchange(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Iterator[Reply]:
-        """Note a request, and give the reply to it."""
-        with self._lock:
-            asked = Asked(query, headers, time.monotonic(), self._busy)
-            self.asked.append(asked)
-            self._busy += 1
-            reply = self._answering(asked)
-        try:
-            yield reply
-        finally:
-            with self._lock:
-                self._busy -= 1
-
-
-@contextmanager
-def serve(answers: Answering | Sequence[Reply]) -> Iterator[Loopback]:
-    """Run a server.
-
-    Args:
-        answers: What answers each request, or replies to give in turn; the last one repeats.
-    """
-    server = Loopback(answers if callable(answers) else _in_turn(answers))
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def serve(answers: Answering | Sequence[Reply]) -> AbstractContextManager[Loopback]:
+    """Run a server whose `url` is for ``base_url``; as `aegis.testing.serve_http`."""
+    return serve_http(answers, "/api/query", _ATOM)
 
 
 def feed(entries: Iterable[str], total: int | None = None, start: int = 0) -> bytes:
@@ -192,7 +88,7 @@ def feed(entries: Iterable[str], total: int | None = None, start: int = 0) -> by
 def library(papers: Sequence[Paper]) -> Answering:
     """Return what answers as arXiv does: words, categories, dates, identifiers and pages."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: Request) -> Reply:
         found = [paper for paper in papers if _matches(paper, asked.query)]
         start, size = int(asked.query.get("start", 0)), int(asked.query.get("max_results", 10))
         page = found[start : start + size]
@@ -204,7 +100,7 @@ def library(papers: Sequence[Paper]) -> Answering:
 def replay(recorded: Mapping[frozenset[tuple[str, str]], Reply]) -> Answering:
     """Return what answers with recorded replies, by the parameters of the request."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: Request) -> Reply:
         return recorded.get(frozenset(asked.query.items()), Reply(status=404))
 
     return answer
@@ -213,11 +109,6 @@ def replay(recorded: Mapping[frozenset[tuple[str, str]], Reply]) -> Answering:
 def parameters(url: str) -> frozenset[tuple[str, str]]:
     """Return the parameters of an address, as `replay` wants them."""
     return frozenset(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-
-
-def _in_turn(replies: Sequence[Reply]) -> Answering:
-    left = list(replies)
-    return lambda _: left.pop(0) if len(left) > 1 else left[0]
 
 
 def _matches(paper: Paper, query: Mapping[str, str]) -> bool:
@@ -245,42 +136,3 @@ def _is_in(paper: Paper, category: str) -> bool:
     if category.endswith(".*"):
         return any(name.startswith(category[:-1]) for name in paper.categories)
     return category in paper.categories
-
-
-def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            with server.exchange(query, headers) as reply:
-                self.close_connection = True
-                server.pause(reply.wait)
-                with suppress(OSError):  # the client may have gone
-                    self._send(reply)
-
-        def _send(self, reply: Reply) -> None:
-            head = {"Content-Type": _ATOM, "Content-Length": str(len(reply.body))}
-            head |= {"Connection": "close", **reply.headers}
-            lines = [f"HTTP/1.1 {reply.status} Reply"]
-            lines += [f"{name}: {value}" for name, value in head.items() if value]
-            self._write("\r\n".join([*lines, "", ""]).encode("latin-1"), reply.drip)
-            self._write(reply.body[: reply.cut], reply.drip)
-            if reply.reset:
-                linger = struct.pack("ii", 1, 0)  # on, for no time: a reset instead of an end
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.connection.close()
-
-        def _write(self, data: bytes, drip: float) -> None:
-            if not drip:
-                self.wfile.write(data)
-                return
-            for place in range(len(data)):
-                self.wfile.write(data[place : place + 1])
-                server.pause(drip)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing: a test reads ``asked``."""
-
-    return Handler

@@ -75,6 +75,7 @@ def engine_capabilities(model: ModelFolder, instructions: str = "") -> aegis.Eng
         parameters=parameters,
         memory_bytes=parameters * _BYTES_PER_WEIGHT,
         characters_per_token=characters,
+        order_independent=True,
         unverified=tuple(name for name, value in known.items() if value is None),
     )
     _check_rows(capabilities, model)

@@ -28,4 +28,5 @@ def describe_engine(settings: EngineSettings) -> aegis.EngineCapabilities:
         trainable=True,
         parameters=shape.parameters,
         memory_bytes=shape.parameters * _BYTES_PER_WEIGHT,
+        order_independent=True,
     )

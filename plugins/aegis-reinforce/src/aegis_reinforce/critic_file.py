@@ -4,6 +4,8 @@ The files of the folder::
 
     critic.safetensors   the weights
     critic.json          {"aegis": "critic", "version": 1, "hidden": 48, "tools": [...], ...}
+
+Where nothing was learned there are no weights, and ``"hidden": 0``.
 """
 
 from __future__ import annotations
@@ -25,16 +27,17 @@ FACTS: Final = "critic.json"
 _VERSION: Final = 1
 
 
-def save_critic(directory: Path, critic: Critic) -> None:
-    """Write a critic into an empty folder."""
-    save_tensors(directory / WEIGHTS, critic.state_dict())
-    shape = critic.shape
-    facts = {"aegis": "critic", "version": _VERSION, "hidden": shape.hidden}
-    save_json(directory / FACTS, facts | shape.columns.facts())
+def save_critic(directory: Path, critic: Critic | None) -> None:
+    """Write a critic, or that there is none, into an empty folder."""
+    facts: dict[str, Any] = {"aegis": "critic", "version": _VERSION, "hidden": 0}
+    if critic is not None:
+        save_tensors(directory / WEIGHTS, critic.state_dict())
+        facts |= {"hidden": critic.shape.hidden, **critic.shape.columns.facts()}
+    save_json(directory / FACTS, facts)
 
 
-def read_critic(directory: Path) -> Critic:
-    """Return the critic of a folder.
+def read_critic(directory: Path) -> Critic | None:
+    """Return the critic of a folder, or None where nothing was learned.
 
     Raises:
         ModelError: ``weights-damaged`` if the folder is not what was written.
@@ -46,6 +49,8 @@ def read_critic(directory: Path) -> Critic:
         facts: dict[str, Any] = json.loads((directory / FACTS).read_bytes())
         if (facts["aegis"], facts["version"]) != ("critic", _VERSION):
             raise ValueError(f"not a critic of version {_VERSION}")  # noqa: TRY301 - one place tells
+        if facts["hidden"] == 0 and not (directory / WEIGHTS).exists():
+            return None
         shape = CriticShape(Columns.from_facts(facts), int(facts["hidden"]))
         read_header(directory / WEIGHTS)
         critic = Critic(shape)
@@ -69,8 +74,9 @@ def read_critic(directory: Path) -> Critic:
 def critic_digest(directory: Path) -> str:
     """Return a short digest of the files that decide what is answered."""
     total = hashlib.sha256()
-    for name in (WEIGHTS, FACTS):
-        total.update(hashlib.sha256((directory / name).read_bytes()).digest())
+    for file in (directory / WEIGHTS, directory / FACTS):
+        if file.exists():
+            total.update(hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()[:16]
 
 

@@ -99,9 +99,8 @@ class ActionValues:
         )
 
     def save(self, directory: Path) -> None:
-        """Write the values into an empty folder; nothing as long as nothing was learned."""
-        if self._critic is not None:
-            save_critic(directory, self._critic)
+        """Write the values into an empty folder, or that nothing was learned."""
+        save_critic(directory, self._critic)
 
     def close(self) -> None:
         """Give the values back."""

@@ -74,13 +74,13 @@ class FittedQ:
                 section=f"trainer.{FITTED_Q}",
                 report=report,
             )
-        except Stopped:
+        except Stopped as stopped:
             return TrainingResult(
                 directory=context.directory,
                 metrics={},
                 examples=0,
                 epochs=0.0,
-                stopped_because="interrupted",
+                stopped_because=stopped.because,
             )
         served = ActionValues(engine.settings, found.critic)
         served.save(context.directory)

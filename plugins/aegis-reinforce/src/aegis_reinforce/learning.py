@@ -25,7 +25,11 @@ _TO_FINISH: Final = 0.5
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the way out of a fit
-    """The fit ends before it is done."""
+    """The fit ends before it is done: why, as `TrainingResult.stopped_because` says it."""
+
+    def __init__(self, because: str) -> None:
+        super().__init__(because)
+        self.because = because
 
 
 class Learned(NamedTuple):
@@ -84,8 +88,10 @@ def learned(
         )
 
     def passed(share: float) -> None:
-        if context.should_stop() or time.monotonic() + _TO_FINISH >= context.deadline:
-            raise Stopped
+        if context.should_stop():
+            raise Stopped("interrupted")
+        if time.monotonic() + _TO_FINISH >= context.deadline:
+            raise Stopped("deadline")
         report(share)
 
     passed(0.0)

@@ -79,13 +79,13 @@ class PolicyGradient:
                 section=f"trainer.{POLICY_GRADIENT}",
                 report=lambda _: None,
             )
-        except Stopped:
+        except Stopped as stopped:
             return TrainingResult(
                 directory=context.directory,
                 metrics={},
                 examples=0,
                 epochs=0.0,
-                stopped_because="interrupted",
+                stopped_because=stopped.because,
             )
         train = _decisions(found.critic, found.steps[-settings.newest :])
         held_out = _decisions(found.critic, usable(context.validation))

@@ -121,7 +121,7 @@ class PolicyGradientSettings:
 def describe_engine(settings: EngineSettings) -> aegis.EngineCapabilities:
     """Return what the engine is."""
     del settings
-    return aegis.EngineCapabilities(kind=KIND, trainable=True)
+    return aegis.EngineCapabilities(kind=KIND, trainable=True, order_independent=True)
 
 
 def describe_fitted_q(settings: FittedQSettings) -> aegis.TrainerCapabilities:

@@ -1,0 +1,157 @@
+"""Which components a plugin is checked by, and what stands beside each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve
+
+from aegis.config.settings import PhaseSettings, ProfileSettings
+from aegis.contracts.capabilities import EngineCapabilities, TrainerCapabilities
+from aegis.errors import AegisError, InputError
+from aegis.host.composition import Chosen, compose
+from aegis.testing.subject import Subject
+from aegis.testing.tiny import tiny_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aegis.host.plugin import PluginInfo, Provided
+    from aegis.project import Project
+    from aegis.testing.checks import Kind
+
+_PROFILE: Final = "conformance"
+
+
+def subjects_of(
+    project: Project, plugin: str, folder: Path
+) -> tuple[PluginInfo, list[tuple[Kind, Subject]]]:
+    """Return a plugin and what of it is checked, in the order of the suites.
+
+    Raises:
+        InputError: ``not-enabled`` if the project does not enable it.
+        PluginError: If it could not be loaded.
+    """
+    info = _plugin(project, plugin)
+    if info.error is not None:
+        raise info.error
+    made: list[tuple[Kind, Subject]] = [("plugin", _of_plugin(project, info, folder))]
+    own = [one for one in project.host.components() if one.plugin.name == info.name]
+    for kind in ("tokenizer", "engine", "trainer", "tool", "environment"):
+        for provided in own:
+            if provided.component.kind == kind:
+                place = folder / kind / provided.component.name
+                place.mkdir(parents=True)
+                made += [(kind, one) for one in _subjects(project, provided, place)]
+    made += [("composition", one) for one in _profiles(project, info, folder)]
+    return info, made
+
+
+def _plugin(project: Project, name: str) -> PluginInfo:
+    for info in project.host.plugins:
+        if name in (info.name, info.distribution) or name == info.name.removeprefix("builtin:"):
+            return info
+    on = [info.name for info in project.host.plugins if not info.builtin]
+    raise InputError.of(
+        "not-enabled",
+        f'plugin "{name}" is not enabled in {project.source.name}',
+        where="[plugins].enabled",
+        fix=f"aegis plugins enable {name}" + (f"; enabled: {', '.join(on)}" if on else ""),
+    )
+
+
+def _of_plugin(project: Project, info: PluginInfo, folder: Path) -> Subject:
+    from aegis.contracts.component import Component
+    from aegis.host.plugin import Provided
+
+    about = Component(
+        kind="tool", name="plugin", summary="the plugin itself", build=lambda *_: None
+    )
+    chosen = Chosen("plugin", Provided(about, info), None, "")
+    place = folder / "plugin"
+    place.mkdir()
+    return Subject(chosen, place, project=project.folder, label=f'plugin "{info.name}"')
+
+
+def _subjects(project: Project, provided: Provided, folder: Path) -> Iterator[Subject]:
+    chosen = chosen_for(project, provided)
+    library = Path(project.config.settings.agent.library)
+    if provided.component.kind != "trainer":
+        yield Subject(chosen, folder, project=project.folder, library=library)
+        return
+    for engine in _engines_for(project, chosen):
+        place = folder / engine.component.name
+        place.mkdir()
+        yield Subject(chosen, place, engine=engine, project=project.folder, library=library)
+
+
+def chosen_for(project: Project, provided: Provided) -> Chosen:
+    """Return a component with the settings and parts that the project gives it."""
+    component = provided.component
+    name, kind = component.name, component.kind
+    settings = project.config.settings
+    profile = ProfileSettings(
+        engine=name if kind == "engine" else "rules",
+        environment=name if kind == "environment" else "research-gym",
+        phases=PhaseSettings(imitate=name) if kind == "trainer" else PhaseSettings(),
+    )
+    tools = (name,) if kind == "tool" else ()
+    changed = evolve(
+        settings,
+        profiles={**settings.profiles, _PROFILE: profile},
+        agent=evolve(settings.agent, tools=tools),
+    )
+    if kind == "tokenizer":
+        config = None if component.config is None else project.config.section(kind, name)
+        return Chosen(f"tokenizer.{name}", provided, config, f'tokenizer "{name}"')
+    found = compose(project.host, evolve(project.config, settings=changed), _PROFILE)
+    return next(one for one in found.roots() if one.component is component)
+
+
+def _engines_for(project: Project, trainer: Chosen) -> Iterator[Chosen]:
+    """Yield the engines that a trainer is checked with.
+
+    Those of the profiles that name it; else one of each kind that it accepts, from the enabled
+    plugins; the kit's own where there is none.
+    """
+    name = trainer.component.name
+    found: dict[str, Chosen] = {}
+    for profile in project.config.profile_names:
+        phases = project.config.profile(profile).phases
+        if name in (phases.imitate, phases.reinforce):
+            engine = compose(project.host, project.config, profile).engine
+            found.setdefault(engine.component.name, engine)
+    if found:
+        yield from found.values()
+        return
+    describe = trainer.component.describe
+    said = describe(trainer.config) if describe is not None else None
+    accepts = said.accepts if isinstance(said, TrainerCapabilities) else frozenset()
+    for provided in project.host.components("engine"):
+        try:
+            chosen = chosen_for(project, provided)
+            tell = provided.component.describe
+            facts = tell(chosen.config) if tell is not None else None
+        except AegisError:
+            continue
+        if isinstance(facts, EngineCapabilities) and facts.kind in accepts:
+            found.setdefault(facts.kind, chosen)
+    yield from found.values() or [tiny_engine(kind) for kind in sorted(accepts)[:1]]
+
+
+def _profiles(project: Project, info: PluginInfo, folder: Path) -> Iterator[Subject]:
+    """Yield the file's profiles that the plugin has a part in."""
+    for name in project.config.settings.profiles:
+        composition = compose(project.host, project.config, name)
+        if any(one.plugin.name == info.name for one in composition.walk()):
+            place = folder / "profiles" / name
+            place.mkdir(parents=True)
+            whole = evolve(project, composition=composition)
+            yield Subject(
+                composition.engine,
+                place,
+                profile=whole,
+                project=project.folder,
+                label=f'profile "{name}"',
+            )
