@@ -13,12 +13,22 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from aegis.neural.averaging import Average as Average
+    from aegis.neural.choices import Choice as Choice
+    from aegis.neural.choices import Choices as Choices
+    from aegis.neural.choices import about_tokens as about_tokens
+    from aegis.neural.choices import choices as choices
     from aegis.neural.device import select_device as select_device
     from aegis.neural.device import use_threads as use_threads
     from aegis.neural.learner import Attempt as Attempt
     from aegis.neural.learner import Learner as Learner
     from aegis.neural.learner import Losses as Losses
     from aegis.neural.learner import TrainingExample as TrainingExample
+    from aegis.neural.module_learner import ModuleLearner as ModuleLearner
+    from aegis.neural.module_training import TrainedInPlace as TrainedInPlace
+    from aegis.neural.module_training import torch_engine as torch_engine
+    from aegis.neural.module_training import train_in_place as train_in_place
+    from aegis.neural.module_training import train_module as train_module
     from aegis.neural.run_settings import RunSettings as RunSettings
     from aegis.neural.safetensors_header import Header as Header
     from aegis.neural.safetensors_header import TensorFacts as TensorFacts
@@ -66,8 +76,12 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOME: Final = {
+    "averaging": ("Average",),
+    "choices": ("Choice", "Choices", "about_tokens", "choices"),
     "device": ("select_device", "use_threads"),
     "learner": ("Attempt", "Learner", "Losses", "TrainingExample"),
+    "module_learner": ("ModuleLearner",),
+    "module_training": ("TrainedInPlace", "torch_engine", "train_in_place", "train_module"),
     "run_settings": ("RunSettings",),
     "safetensors_header": ("Header", "TensorFacts", "read_header", "read_headers"),
     "saving": ("adopt", "save_bytes", "save_json", "save_tensors"),

@@ -88,21 +88,21 @@ def _finding(
     reason = waive.get(f"{one.name}:{subject.chosen.component.name}") or waive.get(one.name)
     if reason:
         return said("waived", reason)
-    for need in one.needs:
-        before = known[need]
-        if before.status in ("skipped", "waived"):
-            return said("skipped", f"needs {need}, which was {before.status}")
-        if before.status != "passed":
-            return said("blocked", f"needs {need}")
+    for need in (known[name] for name in one.needs if known[name].status != "passed"):
+        if need.status in ("skipped", "waived"):
+            return said("skipped", f"needs {need.check}, which was {need.status}")
+        return said("blocked", f"needs {need.check}")
     try:
         one.run(subject)
     except NotApplicable as found:
-        return said("skipped", str(found))
+        finding = said("skipped", str(found))
     except Broken as found:
-        return said("failed", found.message, cause=found.cause, fix=found.fix)
+        finding = said("failed", found.message, cause=found.cause, fix=found.fix)
     except Exception as error:  # noqa: BLE001 - whatever the component raises is a finding
-        return said("failed", **_raised(subject, one, error))
-    return said("passed")
+        finding = said("failed", **_raised(subject, one, error))
+    else:
+        finding = said("passed")
+    return finding
 
 
 def _raised(subject: Subject, one: Check, error: Exception) -> dict[str, str]:

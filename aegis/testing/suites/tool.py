@@ -157,10 +157,8 @@ def _least(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(schema: Mapping[str, Any]) -> Any:
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "const" in schema:
-        return schema["const"]
+    if "enum" in schema or "const" in schema:
+        return schema["const"] if "const" in schema else schema["enum"][0]
     kind = schema.get("type", "string")
     kind = kind if isinstance(kind, str) else kind[0]
     if kind in ("integer", "number"):

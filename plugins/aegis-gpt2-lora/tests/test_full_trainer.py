@@ -13,8 +13,8 @@ from attrs import evolve
 import aegis
 from aegis.contracts.roles import TrainingContext
 from aegis.errors import ContractError, InputError, ModelError
+from aegis.neural import ModuleLearner
 from aegis_gpt2_lora import plugin
-from aegis_gpt2_lora.full_learner import FullLearner
 from aegis_gpt2_lora.full_trainer import FullTrainer
 from aegis_gpt2_lora.learning_rate import default_full_rate
 from aegis_gpt2_lora.trainer_settings import FullTrainerSettings
@@ -359,10 +359,10 @@ def test_the_first_number_that_is_none_ends_it_and_is_named(
     bad, what, engine_of, tiny_folder, ten, full, monkeypatch, view, candidates
 ):
     """At the first, a middle and the last step."""
-    steps, real = [], FullLearner.losses
+    steps, real = [], ModuleLearner.trained
 
-    def poisoned(self, examples, *, training):
-        losses = real(self, examples, training=training)
+    def poisoned(self, examples):
+        losses = real(self, examples)
         steps.append(1)
         if len(steps) == bad and what == "loss":
             return losses._replace(total=losses.total * math.nan)
@@ -370,7 +370,7 @@ def test_the_first_number_that_is_none_ends_it_and_is_named(
             losses.total.register_hook(lambda gradient: gradient * math.inf)
         return losses
 
-    monkeypatch.setattr(FullLearner, "losses", poisoned)
+    monkeypatch.setattr(ModuleLearner, "trained", poisoned)
     reports = []
     engine = engine_of(tiny_folder)
     before = engine.score(view, candidates)

@@ -13,7 +13,7 @@ from attrs import evolve
 import aegis
 from aegis.contracts.view import View
 from aegis.errors import ContractError, InputError
-from aegis.neural.averaging import Average
+from aegis.neural import Average
 from aegis_hrm import plugin
 from aegis_hrm.decision.network import DecisionNetwork, Judgement
 from aegis_hrm.examples import examples_of

@@ -15,7 +15,7 @@ from aegis.builtin._engines.uniform import RandomEngine
 from aegis.errors import ContractError
 from aegis.neural import save_tensors
 from aegis_reinforce.policy_gradient import PolicyGradient
-from aegis_reinforce.policy_learner import Decision, PolicyLearner
+from aegis_reinforce.policy_losses import Decision, PolicyLosses
 from aegis_reinforce.settings import PolicyGradientSettings
 
 SETTINGS = PolicyGradientSettings(
@@ -68,7 +68,7 @@ def decision(world, values, **view):
 def test_the_loss_is_the_divergence_from_the_policy_of_the_values(world):
     engine = Linear()
     rows = [decision(world, [0.3, 0.1, -0.2]), decision(world, [1.0, 0.4], step=2)]
-    found = PolicyLearner(engine, SETTINGS).losses(rows)
+    found = PolicyLosses(engine, SETTINGS.temperature)(rows, True)
 
     for number, row in enumerate(rows):
         shares = np.exp(engine.score(row.view, row.candidates))
@@ -88,7 +88,7 @@ def test_its_gradient_is_that_of_value_and_entropy(world):
     engine = Linear()
     row = decision(world, [0.3, 0.1, -0.2])
     weights = list(engine.module.parameters())
-    loss = PolicyLearner(engine, SETTINGS).losses([row]).total.sum()
+    loss = PolicyLosses(engine, SETTINGS.temperature)([row], True).total.sum()
     mine = torch.autograd.grad(loss, weights)
 
     logs = engine.log_probabilities([(row.view, row.candidates)])[0][0]
@@ -104,7 +104,9 @@ def test_where_it_agrees_nothing_is_lost(world):
     scores = torch.from_numpy(engine.score(row.view, row.candidates)).float()
     same = Decision.of(row.view, row.candidates, 0.2 * scores + 3.0)
 
-    assert PolicyLearner(engine, SETTINGS).losses([same]).total.item() == pytest.approx(0, abs=1e-6)
+    assert PolicyLosses(engine, SETTINGS.temperature)([same], True).total.item() == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_an_engine_comes_to_choose_what_pays(world, context):

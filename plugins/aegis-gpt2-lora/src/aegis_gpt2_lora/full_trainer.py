@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
 
-import torch
 from attrs import asdict, evolve
 
 from aegis.contracts.roles import TrainingResult
 from aegis.errors import ModelError
-from aegis.neural.training_run import TrainingRun
+from aegis.neural import ModuleLearner, train_in_place
 from aegis.neural.weighting import left_out_figures
 from aegis_gpt2_lora.base import Base, file_digests, weights_digest
 from aegis_gpt2_lora.facts import KIND
-from aegis_gpt2_lora.full_learner import FullLearner
 from aegis_gpt2_lora.gpt2 import Gpt2
 from aegis_gpt2_lora.gpt2_trees import Gpt2Trees
 from aegis_gpt2_lora.learning_rate import default_full_rate, width_of
 from aegis_gpt2_lora.model_folder import open_model_folder
 from aegis_gpt2_lora.objective import Objective
 from aegis_gpt2_lora.training import (
-    RESULTS,
-    digest_of,
     fingerprint,
     gpt_engine,
     run_settings,
@@ -31,11 +26,8 @@ from aegis_gpt2_lora.training import (
 from aegis_gpt2_lora.transformers_trees import TransformersTrees
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
     from aegis_gpt2_lora.engine import GptEngine
-    from aegis_gpt2_lora.examples import Examples
     from aegis_gpt2_lora.trainer_settings import FullTrainerSettings
 
 NAME: Final = "gpt2-full"
@@ -73,28 +65,30 @@ class FullTrainer:
         settings, module = self._settings, gpt.module
         objective = full_objective(gpt, settings.dropout)
         train, held_out = train_and_held_out(gpt, data, context, settings, NAME)
-        before = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        kept: Mapping[str, torch.Tensor] = before
-        try:
-            run = TrainingRun(
-                learner=FullLearner(objective, module, settings),
-                train=train.rows,
-                held_out=held_out.rows,
-                settings=run_settings(
-                    settings,
-                    settings.learning_rate or default_full_rate(width_of(module)),
-                    settings.floor,
-                ),
-                context=context,
-                identity=self._identity(gpt, before, train, held_out, context.seed),
-                total_parameters=sum(weight.numel() for weight in before.values()),
-            )
-            stopped_because = run.go()
-            if stopped_because in RESULTS:
-                kept = run.kept()
-        finally:
-            _put(module, kept)
-        if stopped_because in RESULTS:
+        trained = train_in_place(
+            module,
+            ModuleLearner(
+                module,
+                lambda examples, training: objective.trained(examples, settings, training=training),
+                weight_decay=settings.weight_decay,
+                ema=settings.ema,
+            ),
+            train=train.rows,
+            held_out=held_out.rows,
+            settings=run_settings(
+                settings,
+                settings.learning_rate or default_full_rate(width_of(module)),
+                settings.floor,
+            ),
+            context=context,
+            identity={
+                "trainer": asdict(settings),
+                "engine": asdict(gpt.settings),
+                "train": train.digest,
+                "held_out": held_out.digest,
+            },
+        )
+        if trained.has_result:
             gpt.save(context.directory)
             folder = open_model_folder(context.directory)
             gpt.base = Base("", folder, file_digests(folder))
@@ -102,34 +96,11 @@ class FullTrainer:
             gpt.capabilities = evolve(gpt.capabilities, weights=weights)
         return TrainingResult(
             directory=context.directory,
-            metrics={**run.metrics(), **left_out_figures(train.left_out)},
-            examples=run.examples_seen,
-            epochs=run.epochs_done,
-            stopped_because=stopped_because,
+            metrics={**trained.run.metrics(), **left_out_figures(train.left_out)},
+            examples=trained.run.examples_seen,
+            epochs=trained.run.epochs_done,
+            stopped_because=trained.stopped_because,
             needs={"tokenizer": fingerprint(gpt)},
-        )
-
-    def _identity(
-        self,
-        engine: GptEngine,
-        before: Mapping[str, torch.Tensor],
-        train: Examples,
-        held_out: Examples,
-        seed: int,
-    ) -> str:
-        """Return a digest of everything that a training's result follows from."""
-        weights = hashlib.sha256()
-        for weight in before.values():
-            weights.update(weight.cpu().numpy().tobytes())
-        return digest_of(
-            {
-                "trainer": asdict(self._settings),
-                "engine": asdict(engine.settings),
-                "weights": weights.hexdigest(),
-                "train": train.digest,
-                "held_out": held_out.digest,
-                "seed": seed,
-            }
         )
 
 
@@ -150,11 +121,3 @@ def full_objective(engine: GptEngine, dropout: float = 0.0) -> Objective:
             fix="set it to 0, or train a GPT-2",
         )
     return Objective(engine, TransformersTrees(module), lambda logits: logits)
-
-
-@torch.no_grad()
-def _put(module: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Let a module compute with weights, without gradients left over."""
-    for name, weight in module.named_parameters():
-        weight.copy_(weights[name])
-        weight.grad = None

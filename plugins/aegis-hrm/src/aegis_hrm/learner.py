@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from aegis.neural import Losses
-from aegis.neural.averaging import Average
+from aegis.neural import Average, Losses
 from aegis_hrm.decision.packing import pack
 from aegis_hrm.decision.thinking import think
 from aegis_hrm.model.optimisers import AdamATan2

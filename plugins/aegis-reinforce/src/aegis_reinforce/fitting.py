@@ -16,7 +16,7 @@ import torch
 from attrs import frozen
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
-from aegis.neural.averaging import Average
+from aegis.neural import Average
 
 if TYPE_CHECKING:
     from collections.abc import Callable

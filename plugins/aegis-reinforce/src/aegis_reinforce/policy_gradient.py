@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
 import torch
-from attrs import asdict
+from attrs import asdict, evolve
 
 from aegis.contracts.roles import TrainingResult
-from aegis.errors import ContractError
-from aegis.neural import RunSettings, TrainingRun
+from aegis.neural import RunSettings, torch_engine, train_module
 from aegis_reinforce.fitting import FitSettings
 from aegis_reinforce.learning import Stopped, learned
-from aegis_reinforce.policy_learner import Decision, PolicyLearner
+from aegis_reinforce.policy_losses import Decision, PolicyLosses
 from aegis_reinforce.settings import POLICY_GRADIENT, TORCH_KINDS
 from aegis_reinforce.transitions import Transitions, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from aegis.contracts.experience import Experience
     from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
-    from aegis.neural import TorchEngine
     from aegis_reinforce.critic import Critic
     from aegis_reinforce.settings import PolicyGradientSettings
-
-_RESULTS: Final = frozenset({"finished", "early", "deadline"})
-"""How a training ends that has a result; the engine serves it then."""
 
 
 class PolicyGradient:
@@ -57,14 +50,8 @@ class PolicyGradient:
             InputError: ``no-examples`` or ``rewards-constant`` if there is nothing to learn.
             ModelError: If the state to go on with is damaged or of another training.
         """
-        if not (hasattr(engine, "module") and hasattr(engine, "log_probabilities")):
-            raise ContractError.of(
-                "trainer-engine",
-                f"the trainer {POLICY_GRADIENT} trains engines of torch, which "
-                f"{type(engine).__name__} is not",
-            )
-        torch_engine = cast("TorchEngine", engine)
-        settings, module = self._settings, torch_engine.module
+        torch_engine(engine, POLICY_GRADIENT)
+        settings = self._settings
         fit = FitSettings(
             discount=settings.discount,
             temperature=settings.backup_temperature,
@@ -89,73 +76,31 @@ class PolicyGradient:
             )
         train = _decisions(found.critic, found.steps[-settings.newest :])
         held_out = _decisions(found.critic, usable(context.validation))
-        before = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        kept: Mapping[str, torch.Tensor] = before
-        try:
-            run = TrainingRun(
-                learner=PolicyLearner(torch_engine, settings),
-                train=train,
-                held_out=held_out,
-                settings=RunSettings(
-                    epochs=settings.epochs,
-                    batch_size=settings.batch_size,
-                    tokens_at_once=settings.tokens_at_once,
-                    learning_rate=settings.learning_rate,
-                    warmup=settings.warmup,
-                    floor=settings.floor,
-                    max_grad_norm=settings.max_grad_norm,
-                    evaluations=settings.evaluations,
-                    patience=settings.patience,
-                ),
-                context=context,
-                identity=self._identity(torch_engine, before, train, held_out, context.seed),
-                total_parameters=sum(weight.numel() for weight in before.values()),
-            )
-            stopped_because = run.go()
-            if stopped_because in _RESULTS:
-                kept = run.kept()
-        finally:
-            _put(module, kept)
-        if stopped_because in _RESULTS:
-            engine.save(context.directory)
+        result = train_module(
+            engine,
+            PolicyLosses(torch_engine(engine, POLICY_GRADIENT), settings.temperature),
+            train=train,
+            held_out=held_out,
+            settings=RunSettings(
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                tokens_at_once=settings.tokens_at_once,
+                learning_rate=settings.learning_rate,
+                warmup=settings.warmup,
+                floor=settings.floor,
+                max_grad_norm=settings.max_grad_norm,
+                evaluations=settings.evaluations,
+                patience=settings.patience,
+            ),
+            context=context,
+            weight_decay=settings.weight_decay,
+            ema=settings.ema,
+            identity={"trainer": asdict(settings)},
+        )
         explained = {
             name: value for name, value in found.figures.items() if name.endswith("explained")
         }
-        fingerprint = torch_engine.tokenizer.capabilities.fingerprint
-        return TrainingResult(
-            directory=context.directory,
-            metrics={**run.metrics(), **explained},
-            examples=run.examples_seen,
-            epochs=run.epochs_done,
-            stopped_because=stopped_because,
-            needs={} if fingerprint is None else {"tokenizer": fingerprint},
-        )
-
-    def _identity(
-        self,
-        engine: TorchEngine,
-        before: Mapping[str, torch.Tensor],
-        train: Iterable[Decision],
-        held_out: Iterable[Decision],
-        seed: int,
-    ) -> str:
-        """Return a digest of everything that a training's result follows from."""
-        total = hashlib.sha256()
-        for weight in before.values():
-            total.update(weight.cpu().numpy().tobytes())
-        for side in (train, held_out):
-            for row in side:
-                total.update(row.view.digest.encode("ascii"))
-                total.update(repr([action.key for action in row.candidates]).encode())
-                total.update(row.values.numpy().tobytes())
-            total.update(b"|")
-        parts = {
-            "trainer": asdict(self._settings),
-            "engine": engine.capabilities.kind,
-            "content": total.hexdigest(),
-            "seed": seed,
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("ascii")).hexdigest()
+        return evolve(result, metrics={**result.metrics, **explained})
 
 
 @torch.no_grad()
@@ -168,12 +113,3 @@ def _decisions(critic: Critic, steps: Sequence[Experience]) -> list[Decision]:
         Decision.of(step.view, step.decision.candidates, row[: len(step.decision.candidates)])
         for step, row in zip(steps, values, strict=True)
     ]
-
-
-@torch.no_grad()
-def _put(module: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Let a module compute with weights, ready to serve."""
-    for name, weight in module.named_parameters():
-        weight.copy_(weights[name])
-        weight.grad = None
-    module.eval()

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from attrs import asdict, frozen
 
-from aegis.neural import Progress, derived_seed, load_state, save_state
-from aegis.neural.averaging import Average
+from aegis.neural import Average, Progress, derived_seed, load_state, save_state
 from aegis_hrm.model.halting import Batch, Carry, advance, start
 from aegis_hrm.model.losses import losses
 from aegis_hrm.model.network import SequenceNetwork
