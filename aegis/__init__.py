@@ -93,7 +93,9 @@ __all__ = [*sorted(_MODULE_OF), "__version__"]  # noqa: PLE0604 - every item is 
 def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
-        raise AttributeError(f"module 'aegis' has no attribute {name!r}")
+        from aegis.deprecations import deprecated
+
+        return deprecated("aegis", name)
     value = getattr(importlib.import_module(f"aegis.{module}"), _NAMED_THERE.get(name, name))
     globals()[name] = value
     return value

@@ -67,6 +67,18 @@ ALLOWED = {
     },
     "builtin": {"errors", "contracts", "hookspecs", "knowledge", "evaluation"},
     "neural": {"errors", "contracts", "whole_file"},
+    "testing": {
+        "errors",
+        "contracts",
+        "config",
+        "host",
+        "hookspecs",
+        "agent",
+        "learning",
+        "neural",
+    },
+    "scaffolding": {"errors", "contracts", "host"},
+    "deprecations": set(),
     "cli": {"errors", "resources", "agent"},
 }
 

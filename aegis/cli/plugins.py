@@ -6,6 +6,7 @@ import click
 
 from aegis.cli.conformance import test
 from aegis.cli.invocation import invocation, shared_options
+from aegis.cli.scaffold import new
 
 
 @click.group(help="List, enable, disable, make and test plugins.")
@@ -81,5 +82,6 @@ def _tell(names: tuple[str, ...], changed: list[str], what: str) -> None:
         click.echo(f"{name}: {what}" if name in changed else f"{name}: {what} already")
 
 
+_plugins.add_command(new)
 _plugins.add_command(test)
 command = shared_options(_plugins)

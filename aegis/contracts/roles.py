@@ -240,8 +240,8 @@ class Tool(Protocol):
 
     spec: ToolSpec
 
-    def candidates(self, view: View) -> Iterable[Action]:
-        """Return legal calls for this view, best first."""
+    def candidates(self, view: View) -> Iterable[Action | Mapping[str, Any]]:
+        """Return legal calls for this view, best first; arguments alone are a call of this tool."""
         ...
 
     def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:

@@ -114,7 +114,9 @@ __all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - every item is a string, made fro
 def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
-        raise AttributeError(f"module 'aegis.neural' has no attribute {name!r}")
+        from aegis.deprecations import deprecated
+
+        return deprecated("aegis.neural", name)
     value = getattr(importlib.import_module(f"aegis.neural.{module}"), name)
     globals()[name] = value
     return value

@@ -1,7 +1,7 @@
 """The conformance kit for plugin authors: what a component has to keep to, checked.
 
 ``aegis plugins test NAME`` runs it from a terminal; `conformance` makes tests of pytest of it;
-`findings_of` checks one component. Fixtures for tests of one's own come with pytest by themselves
+`check_plugin` is the same in a program. Fixtures for tests of one's own are there where pytest is
 (`aegis.testing.fixtures`). The checks belong to a version of the plugin API (`Check.since`).
 """
 
@@ -11,7 +11,6 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from aegis.testing.checks import Broken as Broken
     from aegis.testing.checks import Check as Check
     from aegis.testing.checks import all_checks as all_checks
     from aegis.testing.clock import ManualClock as ManualClock
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from aegis.testing.report import Finding as Finding
     from aegis.testing.report import Report as Report
     from aegis.testing.running import check_plugin as check_plugin
-    from aegis.testing.running import findings_of as findings_of
     from aegis.testing.tiny import tiny_component as tiny_component
     from aegis.testing.toys import HOSTILE_TEXTS as HOSTILE_TEXTS
     from aegis.testing.toys import PLAIN_TEXTS as PLAIN_TEXTS
@@ -34,13 +32,13 @@ if TYPE_CHECKING:
     from aegis.testing.toys import toy_views as toy_views
 
 _HOME: Final = {
-    "checks": ("Broken", "Check", "all_checks"),
+    "checks": ("Check", "all_checks"),
     "clock": ("ManualClock",),
     "loopback": ("Answering", "Loopback", "Reply", "Request", "serve_http"),
     "projects": ("ToyProject",),
     "pytest_checks": ("conformance",),
     "report": ("Finding", "Report"),
-    "running": ("findings_of", "check_plugin"),
+    "running": ("check_plugin",),
     "tiny": ("tiny_component",),
     "toys": ("HOSTILE_TEXTS", "PLAIN_TEXTS", "toy_candidates", "toy_experience", "toy_views"),
 }
@@ -51,7 +49,9 @@ __all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - every item is a string, made fro
 def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
-        raise AttributeError(f"module 'aegis.testing' has no attribute {name!r}")
+        from aegis.deprecations import deprecated
+
+        return deprecated("aegis.testing", name)
     value = getattr(importlib.import_module(f"aegis.testing.{module}"), name)
     globals()[name] = value
     return value

@@ -321,7 +321,10 @@ def test_a_plugin_has_an_entry_point_and_the_host_its_command(built):
         assert "aegis" not in built.entry_points
     else:
         name = built.name.removeprefix("aegis-")
-        assert built.entry_points == {"aegis": {name: f"{built.package}.plugin"}}
+        fixtures = {"pytest11": {built.name: f"{built.package}.fixtures"}}
+        has_some = f"{built.package}/fixtures.py" in built.files
+        plugin = {"aegis": {name: f"{built.package}.plugin"}}
+        assert built.entry_points == plugin | (fixtures if has_some else {})
 
 
 def test_every_entry_point_can_be_imported_from_the_wheels(all_built):

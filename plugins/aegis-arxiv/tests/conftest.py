@@ -7,16 +7,18 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from attrs import define
 from hypothesis import settings
 
 from aegis import ToolContext, ToolResult
 from aegis_arxiv.loopback import Paper, Reply, parameters
 from aegis_arxiv.settings import ArxivSettings
 from aegis_arxiv.tool import SearchArxiv
+
+if TYPE_CHECKING:
+    from aegis.testing import ManualClock
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,29 +53,16 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-@define
-class Clock:
-    """A monotonic clock that a test moves; nanoseconds."""
-
-    now: int = 1_000_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += round(seconds * 1e9)
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(aegis_clock: ManualClock) -> ManualClock:
+    return aegis_clock
 
 
 Call = Callable[..., ToolResult]
 
 
 @pytest.fixture
-def build(tmp_path: Path, clock: Clock) -> Callable[..., SearchArxiv]:
+def build(tmp_path: Path, clock: ManualClock) -> Callable[..., SearchArxiv]:
     """Makes a tool over the test's folder and clock: build(url, **settings)."""
 
     def made(url: str, *, folder: Path | None = None, **options: Any) -> SearchArxiv:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from aegis_arxiv.client import ask, asked_pause
 from aegis_arxiv.failure import NoAnswerError
-from aegis_arxiv.loopback import Loopback, Reply, replay, serve
+from aegis_arxiv.loopback import Reply, replay, serve
 from aegis_arxiv.question import Question
 from aegis_arxiv.settings import ArxivSettings
+
+if TYPE_CHECKING:
+    from aegis.testing import Loopback
 
 
 def _ask(server: Loopback, **arguments):

@@ -13,7 +13,7 @@ plugin_api = 1
 _KEPT: list[Any] = []
 
 
-def _made(name: str, runtime: aegis.Runtime) -> Any:
+def _made(name: str, runtime: aegis.Runtime) -> Any:  # noqa: C901 - it goes wrong in many ways
     import numpy as np
     import torch
 

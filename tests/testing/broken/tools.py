@@ -23,7 +23,10 @@ class Tool:
             description="Looks a word up.",
             arguments={
                 "type": "object",
-                "properties": {"query": {"type": "string", "minLength": 1}, "most": {"type": "integer"}},
+                "properties": {
+                    "query": {"type": "string", "minLength": 1},
+                    "most": {"type": "integer"},
+                },
                 "required": ["query"],
                 "additionalProperties": False,
             },

@@ -50,7 +50,9 @@ class Trainer:
         if self.broken == "trainer-served":
             engine.save(context.directory)
         order = torch.Generator().manual_seed(context.seed)
-        places = torch.cat([torch.randperm(max(1, len(paid)), generator=order) for _ in range(EPOCHS)])
+        places = torch.cat(
+            [torch.randperm(max(1, len(paid)), generator=order) for _ in range(EPOCHS)]
+        )
         while step * BATCH < len(places):
             if context.should_stop() and self.broken != "trainer-stops":
                 because = "interrupted"

@@ -1,0 +1,1 @@
+"""New plugins: distributions that work as they are written."""
