@@ -41,6 +41,7 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(SOURCES) benchmarks docs/generate.py
+	@for part in examples/*/src; do $(BIN)/mypy $$part || exit 1; done
 
 bench: setup
 	@for script in $(filter-out benchmarks/results.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -71,7 +71,8 @@ class Project:
         (folder / "aegis.toml").write_text(text)
         (folder / "guard").mkdir()
         (folder / "guard" / "sitecustomize.py").write_text(GUARD)
-        paths = [folder / "guard", EXAMPLES / name / "src"]
+        own = [] if self.is_installed else [EXAMPLES / name / "src"]
+        paths = [folder / "guard", *own, *filter(None, [os.environ.get("PYTHONPATH")])]
         self.environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, paths)),

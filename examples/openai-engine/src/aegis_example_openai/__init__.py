@@ -1,0 +1,1 @@
+"""An engine that scores candidates with a server of the OpenAI API."""

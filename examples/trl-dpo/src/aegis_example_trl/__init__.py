@@ -1,0 +1,1 @@
+"""A trainer that teaches a causal language model preferences with TRL."""
