@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from aegis.contracts.view import Seen as Seen
     from aegis.contracts.view import View as View
     from aegis.errors import AegisError as AegisError
+    from aegis.errors import ConfigError as ConfigError
+    from aegis.errors import ContractError as ContractError
+    from aegis.errors import InputError as InputError
+    from aegis.errors import ModelError as ModelError
     from aegis.errors import Problem as Problem
     from aegis.hookspecs import hookimpl as hookimpl
     from aegis.host.functions import tool as tool
@@ -77,7 +81,14 @@ _HOME: Final = {
         "Written",
     ),
     "contracts.view": ("Recent", "Seen", "View"),
-    "errors": ("AegisError", "Problem"),
+    "errors": (
+        "AegisError",
+        "ConfigError",
+        "ContractError",
+        "InputError",
+        "ModelError",
+        "Problem",
+    ),
     "hookspecs": ("hookimpl",),
     "host.functions": ("tool",),
 }
