@@ -37,10 +37,9 @@ from torch.nn import functional as F  # noqa: N812 - the usual name
 import aegis
 from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.view import View
-from aegis.neural import use_threads
+from aegis.neural import ModuleLearner, use_threads
 from aegis_gpt2_lora.building import build_engine
 from aegis_gpt2_lora.examples import Choice, Example
-from aegis_gpt2_lora.full_learner import FullLearner
 from aegis_gpt2_lora.full_trainer import full_objective
 from aegis_gpt2_lora.gpt2 import Gpt2
 from aegis_gpt2_lora.making import Plan, make, trained_tokenizer
@@ -204,7 +203,12 @@ def training(asked: argparse.Namespace, activation: str) -> Iterator[Row]:
     batch = examples(engine, asked.batch)
     choices = [example.choice for example in batch if example.choice is not None]
     rival = transformers_model(module, 0.0).train()
-    learner = FullLearner(full_objective(engine), module, FullTrainerSettings())
+    objective, settings = full_objective(engine), FullTrainerSettings()
+    learner: ModuleLearner[Example] = ModuleLearner(
+        module,
+        lambda examples, training: objective.trained(examples, settings, training=training),
+        weight_decay=settings.weight_decay,
+    )
     learner.optimiser.param_groups[0]["lr"] = learner.optimiser.param_groups[1]["lr"] = 2e-4
 
     def loss() -> torch.Tensor:
