@@ -49,22 +49,31 @@ class ToyProject:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path, settings: str = "", plugins: Sequence[str] = ()) -> ToyProject:
+    def make(
+        cls,
+        folder: Path,
+        settings: str = "",
+        plugins: Sequence[str] = (),
+        library: Path | None = None,
+    ) -> ToyProject:
         """Write a project.
 
         Args:
             folder: Where; it is made.
             settings: TOML text behind the project's own: profiles and sections.
             plugins: What is enabled: names of installed plugins, absolute paths of files.
+            library: A folder of notes; None for four of its own.
         """
-        library = folder / "library"
-        library.mkdir(parents=True)
-        for name, text in NOTES.items():
-            (library / name).write_text(text, "utf-8")
+        folder.mkdir(parents=True)
+        if library is None:
+            library = folder / "library"
+            library.mkdir()
+            for name, text in NOTES.items():
+                (library / name).write_text(text, "utf-8")
         interests = json.dumps(["low-rank adaptation", "hierarchical reasoning"])
         top = [
             'profile = "rules"',
-            f"[agent]\ninterests = {interests}\nlibrary = {json.dumps('library')}",
+            f"[agent]\ninterests = {interests}\nlibrary = {json.dumps(str(library))}",
             f"[plugins]\nenabled = {json.dumps(list(plugins))}",
             '[runtime]\noffline = true\ndevice = "cpu"\nthreads = 1',
         ]

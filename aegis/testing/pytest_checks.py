@@ -17,21 +17,27 @@ def conformance(
 ) -> Callable[..., None]:
     """Return a test that holds a plugin against every check; bind it to a name of ``test_...``.
 
+    Its project has the sample library, so that profiles may practise in ``research-gym``.
+
         test_conformance = conformance("my-plugin", settings=SETTINGS)
 
     Args:
-        plugin: Name of the plugin, installed, or the path of its file.
+        plugin: Name of the plugin, installed, or the path of its file; ``builtin:...`` for one
+            that ships with the host.
         settings: TOML text: sections of the components, and profiles to be run.
         plugins: Other plugins that are enabled beside it.
         waive: Checks that are not asked, with the reason of each.
     """
     import pytest
 
+    from aegis.resources import library
     from aegis.testing.projects import ToyProject
 
     def test(tmp_path: Any) -> None:
         """The plugin keeps to what its roles ask."""
-        project = ToyProject.make(tmp_path / "project", settings, [*plugins, plugin])
+        own = () if plugin.startswith("builtin:") else (plugin,)
+        folder, enabled = tmp_path / "project", [*plugins, *own]
+        project = ToyProject.make(folder, settings, enabled, library=library())
         report = project.check(plugin, waive=waive)
         if not report.ok:
             lines = [line for one in report.failed for line in (one.subject, *one.lines())]
