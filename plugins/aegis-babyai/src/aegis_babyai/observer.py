@@ -9,6 +9,7 @@ from aegis.contracts.view import View
 from aegis_babyai import rendering
 from aegis_babyai.memory import Memory
 from aegis_babyai.mission import mark_of, wanted_of
+from aegis_babyai.naming import joined
 from aegis_babyai.scene import Scene, Sight, Thing
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Observer:
     def view(self) -> View:
         """Return the current view."""
         return View(
-            goal=self._mission,
+            goal=joined(self._mission),
             step=self._step,
             limit=self._limit,
             observation=rendering.lines(self.scene()),
