@@ -18,7 +18,7 @@ import pytest
 import aegis
 import aegis.neural
 
-EXAMPLES = Path(__file__).resolve().parent
+EXAMPLES = Path(__file__).resolve().parents[1]
 PACKAGES = {
     "mcp-tools": "aegis_example_mcp",
     "openai-engine": "aegis_example_openai",
