@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aegis.contracts.text import one_line
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # Frames that are the same for whatever fails: the import system and the host's own calls.
 _MACHINERY: Final = ("<frozen ", importlib.__file__, __file__.removesuffix("attribution.py"))
+
+_HOST: Final = str(Path(__file__).parents[1]) + os.sep
 
 
 class attributed:  # noqa: N801 - a context manager is read as a word
@@ -62,7 +66,7 @@ def failure(plugin: PluginInfo, hook: str, error: BaseException) -> Problem:
     return Problem(
         "plugin-failed",
         f"{plugin} raised in {hook}: {_said(error)}",
-        where=_frame(error),
+        where=_frame(plugin, error),
         fix=way_out(plugin),
     )
 
@@ -99,14 +103,18 @@ def _said(error: BaseException) -> str:
     return f"{kind}: {message}" if message else kind
 
 
-def _frame(error: BaseException) -> str:
+def _frame(plugin: PluginInfo, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     from traceback import extract_tb
 
-    frames = [
+    places = [
         f"{frame.filename}:{frame.lineno}"
         for frame in extract_tb(error.__traceback__)
         if not frame.filename.startswith(_MACHINERY)
     ]
-    return frames[-1] if frames else ""
+    if plugin.builtin:
+        return places[-1] if places else ""
+    # Where the host refuses what a plugin hands over, the place is the plugin's that did.
+    own = [place for place in places if not place.startswith(_HOST)]
+    return own[-1] if own else ""

@@ -61,6 +61,7 @@ class Supervised:
         memory_fix: What to do where it takes too much memory.
         yielding: Whether it shares the machine with an agent that decides. Its threads then sleep
             while they wait, which costs it time of its own and the agent none.
+        who: Whose code it runs, for the errors that it cannot name itself.
     """
 
     def __init__(
@@ -75,10 +76,11 @@ class Supervised:
         error: type[AegisError] = TrainingError,
         memory_fix: str = "raise [learning].memory_mb, or train with less at a time",
         yielding: bool = False,
+        who: str = "",
     ) -> None:
         command = [sys.executable, "-P", "-m", module, str(job_file)]
         self._limits, self._what = limits, what
-        self._code, self._error, self._memory_fix = code, error, memory_fix
+        self._code, self._error, self._memory_fix, self._who = code, error, memory_fix, who
         environment = {"OMP_WAIT_POLICY": "PASSIVE"} if yielding else {}
         self._process = Process(command, str(project), _LINE_LIMIT, environment)
         self._began = self._heard = time.monotonic()
@@ -181,7 +183,7 @@ class Supervised:
             self.stop("deadline")
 
     def _died(self, message: str, *, code: str = "died", fix: str = "") -> None:
-        problem = Problem(f"{self._code}-{code}", message, fix=fix)
+        problem = Problem(f"{self._code}-{code}", message, self._who, fix)
         self._end(error=self._error(problem), died=True)
 
     def _described(self, kind: str, problems: list[Any]) -> AegisError:

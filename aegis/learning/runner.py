@@ -200,8 +200,16 @@ class Training:
         from aegis.store.lock import RunLock
 
         beside_an_agent = RunLock(self._project.run_folder).holder() is not None
+        trainer = self._plan.trainer
+        who = f"{trainer.plugin}, train of {trainer.label}" if module == TRAINER else ""
         self._child = Supervised(
-            module, file, self._project.folder, self._limits, what, yielding=beside_an_agent
+            module,
+            file,
+            self._project.folder,
+            self._limits,
+            what,
+            yielding=beside_an_agent,
+            who=who,
         )
 
     # Going on

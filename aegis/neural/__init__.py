@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from aegis.neural.averaging import Average as Average
-    from aegis.neural.choices import Choice as Choice
-    from aegis.neural.choices import Choices as Choices
-    from aegis.neural.choices import about_tokens as about_tokens
-    from aegis.neural.choices import choices as choices
+    from aegis.neural.choice_examples import Choice as Choice
+    from aegis.neural.choice_examples import Choices as Choices
+    from aegis.neural.choice_examples import about_tokens as about_tokens
+    from aegis.neural.choice_examples import choices as choices
     from aegis.neural.device import select_device as select_device
     from aegis.neural.device import use_threads as use_threads
     from aegis.neural.learner import Attempt as Attempt
@@ -77,7 +77,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _HOME: Final = {
     "averaging": ("Average",),
-    "choices": ("Choice", "Choices", "about_tokens", "choices"),
+    "choice_examples": ("Choice", "Choices", "about_tokens", "choices"),
     "device": ("select_device", "use_threads"),
     "learner": ("Attempt", "Learner", "Losses", "TrainingExample"),
     "module_learner": ("ModuleLearner",),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aegis.contracts.roles import TrainingContext
-    from aegis.neural.learner import Attempt, Learner
+    from aegis.neural.learner import Attempt, Learner, Losses
     from aegis.neural.run_settings import RunSettings
 
 Example = TypeVar("Example", bound=TrainingExample)
@@ -218,7 +218,7 @@ class TrainingRun(Generic[Example]):
         total = 0.0
         for attempt, weights in attempts:
             began = self._go_on(may_measure=True) if may_stop else time.monotonic()
-            each = attempt.losses().total
+            each = _one_each(attempt.losses(), len(weights)).total
             loss = (weights.to(each.device) * each).sum() / count
             loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
             total += float(loss.detach())
@@ -253,7 +253,7 @@ class TrainingRun(Generic[Example]):
         with torch.no_grad():
             for examples in self._pieces(everything, self._held_out, self._held_out_sizes):
                 began = self._go_on()
-                found = self._learner.measure(examples)
+                found = _one_each(self._learner.measure(examples), len(examples))
                 losses += (_weights(examples).double() * found.total.cpu().double()).tolist()
                 for name, values in found.parts.items():
                     parts.setdefault(name, []).extend(values[~values.isnan()].tolist())
@@ -362,6 +362,21 @@ class TrainingRun(Generic[Example]):
             figures["diverged_at_step"] = float(self._diverged_at)
         self._context.report(figures)
         self._reported = time.monotonic()
+
+
+def _one_each(losses: Losses, count: int) -> Losses:
+    """Return the losses of `count` examples; a single number would be taken for each of them.
+
+    Raises:
+        ValueError: If a figure has another shape than (B,).
+    """
+    for name, values in {"total": losses.total, **losses.parts}.items():
+        if values.shape != (count,):
+            raise ValueError(
+                f'losses of {count} examples have "{name}" of shape {tuple(values.shape)}, '
+                f"not ({count},): one number for each example"
+            )
+    return losses
 
 
 def _weights(examples: Sequence[TrainingExample]) -> torch.Tensor:

@@ -192,7 +192,8 @@ def test_config_shows_each_value_with_its_origin(aegis, project):
 
 def test_plugins_are_listed_enabled_and_disabled_without_losing_a_comment(aegis, project):
     rows = aegis("-C", project, "plugins", "list", "--json").json["plugins"]
-    assert {"name", "distribution", "version", "enabled", "components", "error"} == set(rows[0])
+    keys = {"name", "distribution", "version", "enabled", "components", "error", "warnings"}
+    assert keys == set(rows[0])
     before = (project / "aegis.toml").read_text()
     assert aegis("-C", project, "plugins", "disable", "arxiv").code == 0
     rows = aegis("-C", project, "plugins", "list", "--json").json["plugins"]

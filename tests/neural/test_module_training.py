@@ -161,3 +161,27 @@ def test_an_engine_without_a_module_is_refused(context_of):
             object(), lambda examples, training: None, train=(), held_out=(),
             settings=SETTINGS, context=context_of("a"),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (lambda loss: Losses(loss[:1], {}), 'have "total" of shape (1,), not (4,)'),
+        (lambda loss: Losses(loss.mean(), {}), 'have "total" of shape (), not (4,)'),
+        (lambda loss: Losses(loss, {"accuracy": loss[None]}), 'have "accuracy" of shape (1, 4)'),
+    ],
+)
+def test_losses_of_another_shape_are_refused_and_not_spread(aegis_engine, context_of, bad, said):
+    engine = aegis_engine()
+    right = losses_of(engine)
+    examples = choices(toy_experience(), Weighting("imitate")).examples
+    with pytest.raises(ValueError, match="one number for each example") as caught:
+        train_module(
+            engine,
+            lambda examples, training: bad(right(examples, training).total),
+            train=examples,
+            held_out=(),
+            settings=SETTINGS,
+            context=context_of("a"),
+        )
+    assert said in str(caught.value)

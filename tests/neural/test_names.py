@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import aegis.neural
+import aegis.testing
 
 
 def test_the_public_names_are_these():
@@ -86,3 +87,12 @@ print([name for name in ("torch", "numpy", "safetensors", "tokenizers") if name 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_no_public_name_is_that_of_a_module():
+    """A module that is imported would take the name's place, and which one is seen hang on the order."""
+    import pkgutil
+
+    for package in (aegis, aegis.neural, aegis.testing):
+        modules = {found.name for found in pkgutil.iter_modules(package.__path__)}
+        assert not modules & set(package.__all__), package
