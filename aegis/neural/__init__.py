@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aegis.neural.learner import TrainingExample as TrainingExample
     from aegis.neural.module_learner import ModuleLearner as ModuleLearner
     from aegis.neural.module_training import TrainedInPlace as TrainedInPlace
-    from aegis.neural.module_training import torch_engine as torch_engine
+    from aegis.neural.module_training import as_torch_engine as as_torch_engine
     from aegis.neural.module_training import train_in_place as train_in_place
     from aegis.neural.module_training import train_module as train_module
     from aegis.neural.run_settings import RunSettings as RunSettings
@@ -81,7 +81,7 @@ _HOME: Final = {
     "device": ("select_device", "use_threads"),
     "learner": ("Attempt", "Learner", "Losses", "TrainingExample"),
     "module_learner": ("ModuleLearner",),
-    "module_training": ("TrainedInPlace", "torch_engine", "train_in_place", "train_module"),
+    "module_training": ("TrainedInPlace", "as_torch_engine", "train_in_place", "train_module"),
     "run_settings": ("RunSettings",),
     "safetensors_header": ("Header", "TensorFacts", "read_header", "read_headers"),
     "saving": ("adopt", "save_bytes", "save_json", "save_tensors"),

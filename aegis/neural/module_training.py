@@ -46,7 +46,7 @@ class TrainedInPlace(NamedTuple, Generic[Example]):
         return self.stopped_because in RESULTS
 
 
-def torch_engine(engine: Engine, trainer: str) -> TorchEngine:
+def as_torch_engine(engine: Engine, trainer: str) -> TorchEngine:
     """Return an engine as one with a module and differentiable log-probabilities.
 
     Args:
@@ -148,7 +148,7 @@ def train_module(
             log-probabilities.
         ModelError: If the state to go on with is damaged or of another training.
     """
-    served = torch_engine(engine, "that was asked")
+    served = as_torch_engine(engine, "that was asked")
     parts = {
         "engine": engine.capabilities.kind,
         "run": asdict(settings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import aegis
 import aegis.neural
 import aegis.testing
 
@@ -39,6 +40,7 @@ def test_the_public_names_are_these():
         "Weighting",
         "about_tokens",
         "adopt",
+        "as_torch_engine",
         "choices",
         "derived_seed",
         "evaluation_steps",
@@ -61,7 +63,6 @@ def test_the_public_names_are_these():
         "sequence_scores",
         "token_log_probabilities",
         "tokenizer_capabilities",
-        "torch_engine",
         "train_in_place",
         "train_module",
         "use_threads",

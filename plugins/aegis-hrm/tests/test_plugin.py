@@ -66,7 +66,7 @@ def test_the_check_shows_what_there_is(call, trained, small):
     assert lines[0] == 'profile "hrm": this composition can work'
     assert lines[1] == (
         f'  engine "hrm" {origin}: kind hrm, embedding_rows 1000, context_length 1024, '
-        f"trainable yes, parameters {weights}, memory_bytes {4 * weights}"
+        f"trainable yes, parameters {weights}, memory_bytes {4 * weights}, order_independent yes"
     )
     assert lines[2].startswith(f'    tokenizer "hrm-bpe" {origin}: max_token_id 999, fingerprint ')
     assert f'  trainer "hrm-imitation" {origin}: accepts hrm, needs_candidates yes' in lines

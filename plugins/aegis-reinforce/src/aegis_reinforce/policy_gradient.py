@@ -8,7 +8,7 @@ import torch
 from attrs import asdict, evolve
 
 from aegis.contracts.roles import TrainingResult
-from aegis.neural import RunSettings, torch_engine, train_module
+from aegis.neural import RunSettings, as_torch_engine, train_module
 from aegis_reinforce.fitting import FitSettings
 from aegis_reinforce.learning import Stopped, learned
 from aegis_reinforce.policy_losses import Decision, PolicyLosses
@@ -50,7 +50,7 @@ class PolicyGradient:
             InputError: ``no-examples`` or ``rewards-constant`` if there is nothing to learn.
             ModelError: If the state to go on with is damaged or of another training.
         """
-        torch_engine(engine, POLICY_GRADIENT)
+        as_torch_engine(engine, POLICY_GRADIENT)
         settings = self._settings
         fit = FitSettings(
             discount=settings.discount,
@@ -78,7 +78,7 @@ class PolicyGradient:
         held_out = _decisions(found.critic, usable(context.validation))
         result = train_module(
             engine,
-            PolicyLosses(torch_engine(engine, POLICY_GRADIENT), settings.temperature),
+            PolicyLosses(as_torch_engine(engine, POLICY_GRADIENT), settings.temperature),
             train=train,
             held_out=held_out,
             settings=RunSettings(
