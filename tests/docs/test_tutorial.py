@@ -53,7 +53,7 @@ def in_order(expected, found):
     return re.fullmatch(pattern, found) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.outside
 def test_the_tutorial_works_word_for_word(tmp_path, root):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "v"], check=True)
     (site,) = (tmp_path / "v" / "lib").glob("python*/site-packages")

@@ -24,7 +24,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.outside
 
 MIB = 2**20
 HEAVY = {"torch", "transformers", "peft", "tokenizers", "safetensors", "huggingface-hub"}

@@ -42,7 +42,7 @@ def fresh(tmp_path_factory):
     return run
 
 
-@pytest.mark.slow
+@pytest.mark.outside
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_passes_untouched(fresh, kind):
     name = f"new-{kind}"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aegis.host.composition import Chosen
     from aegis.testing.subject import Subject
 
-_QUICK: Final = 0.5
+_QUICK: Final = 0.25
 """Seconds in which candidates have to be there: the loop waits for them at every step."""
 _CALLS: Final = 3
 _DOCUMENT: Final = Document("kit", "1", "Low-rank adaptation", "It trains two thin matrices. " * 20)
@@ -44,12 +44,16 @@ def _built(subject: Subject) -> Any:
 
 def _proposed(subject: Subject) -> list[Action]:
     """Return up to a few candidates for each toy view."""
-    tool = _built(subject)
-    return [
-        action
-        for view in toy_views().values()
-        for action in actions(tool, view, subject.chosen.plugin)[:_CALLS]
-    ]
+
+    def propose() -> list[Action]:
+        tool, plugin = _built(subject), subject.chosen.plugin
+        return [
+            action
+            for view in toy_views().values()
+            for action in actions(tool, view, plugin)[:_CALLS]
+        ]
+
+    return subject.once("proposed", propose)
 
 
 def _filled(action: Action) -> Mapping[str, Any]:
