@@ -18,7 +18,7 @@ ALLOWED = {
     "whole_file": set(),
     "contracts": {"errors"},
     "config": {"errors", "contracts"},
-    "host": {"errors", "contracts", "config", "hookspecs", "builtin"},
+    "host": {"errors", "contracts", "config", "hookspecs"},
     "project": {"errors", "contracts", "config", "host", "hookspecs", "store", "checkpoints"},
     "store": {"errors", "contracts"},
     "knowledge": {"contracts", "store"},

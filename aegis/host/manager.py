@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aegis.builtin import BUILTINS
 from aegis.contracts.names import did_you_mean
 from aegis.errors import AegisError, PluginError, Problem
 from aegis.host import loading
 from aegis.host.attribution import attributed
+from aegis.host.builtins import BUILTINS
 from aegis.host.events import Events, alone, listens
 from aegis.host.installed import BUNDLED, installed
 from aegis.host.manifest import PROVIDERS, collision, manifests, twice

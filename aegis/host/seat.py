@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aegis.builtin import BUILTINS
 from aegis.config.structure import from_json, to_json
+from aegis.host.builtins import BUILTINS
 from aegis.host.composition import Chosen
 from aegis.host.manager import Host
 

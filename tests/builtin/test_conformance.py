@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis.builtin import BUILTINS
+from aegis.host.builtins import BUILTINS
 from aegis.testing import conformance
 
 NAMES = [f"builtin:{module.rpartition('.')[2]}" for module in BUILTINS]

@@ -2,9 +2,9 @@ import sys
 
 import pytest
 
-from aegis.builtin import BUILTINS
 from aegis.contracts.component import KINDS
 from aegis.errors import PluginError
+from aegis.host.builtins import BUILTINS
 from aegis.host.manager import Host
 from aegis.host.manifest import PROVIDERS
 
