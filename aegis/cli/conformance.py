@@ -49,7 +49,7 @@ def test(name: str | None, *, listed: bool, only: tuple[str, ...], waived: tuple
         )
     show = _Shown(call.json, call.quiet)
     report = check_plugin(
-        call.project(tolerant=True), name, waive=_waivers(waived), only=only, told=show
+        call.project("rules", tolerant=True), name, waive=_waivers(waived), only=only, told=show
     )
     if not call.json:
         click.echo(report.summary())

@@ -15,15 +15,22 @@ from aegis.errors import InputError
 @click.command(help="Make a new project in DIR: a commented aegis.toml and the sample library.")
 @click.argument("directory_name", metavar="DIR", type=click.Path(path_type=Path))
 def _init(directory_name: Path) -> None:
+    from aegis.cli.fitting import fitted
+    from aegis.host.installed import installed
+
     call = invocation()
     target = call.directory / directory_name
     _refuse_to_overwrite(target)
     (target / "data").mkdir(parents=True, exist_ok=True)
     shutil.copytree(resources.library(), target / "data" / "library")
-    shutil.copyfile(resources.configuration(), target / "aegis.toml")
+    text, absent = fitted(resources.configuration().read_text("utf-8"), installed())
+    (target / "aegis.toml").write_text(text, "utf-8")
     (target / ".gitignore").write_text("data/run/\n")
     count = sum(1 for _ in (target / "data" / "library").glob("*.md"))
-    call.answer({"path": str(target.resolve())}, lambda: _say(directory_name, target, count))
+    call.answer(
+        {"path": str(target.resolve())},
+        lambda: _say(directory_name, target, count, absent),
+    )
 
 
 def _refuse_to_overwrite(target: Path) -> None:
@@ -38,8 +45,11 @@ def _refuse_to_overwrite(target: Path) -> None:
             )
 
 
-def _say(name: Path, target: Path, count: int) -> None:
+def _say(name: Path, target: Path, count: int, absent: list[str]) -> None:
     click.echo(f"made {target}: aegis.toml and a library of {count} notes")
+    if absent:
+        packages = " ".join(f"aegis-{plugin}" for plugin in absent)
+        click.echo(f"without {', '.join(absent)}, which are not installed: pip install {packages}")
     click.echo(f"go on: aegis -C {name} run --steps 50")
 
 

@@ -43,12 +43,19 @@ def _list() -> None:
 def _enable(names: tuple[str, ...]) -> None:
     from aegis.config.edit import enable as switch
     from aegis.config.source import read
+    from aegis.errors import PluginError
     from aegis.host.manager import Host
 
     call = invocation()
     source = read(call.file)
     on = source.enabled
-    Host.load([*on, *(name for name in names if name not in on)], source.project)
+    # What is wrong with others is theirs to say: it keeps nobody from being enabled.
+    host = Host.load(
+        [*on, *(name for name in names if name not in on)], source.project, tolerant=True
+    )
+    wrong = [one.error for one in host.plugins if one.error is not None and one.name in names]
+    if wrong:
+        raise PluginError(problem for error in wrong for problem in error.problems)
     changed = [name for name in names if switch(call.file, name)]
     call.answer({"enabled": changed}, lambda: _tell(names, changed, "enabled"))
 

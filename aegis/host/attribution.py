@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from aegis.host.plugin import PluginInfo
 
 # Frames that are the same for whatever fails: the import system and the host's own calls.
-_MACHINERY: Final = ("<frozen ", importlib.__file__, __file__.removesuffix("attribution.py"))
+_MACHINERY: Final = (
+    "<frozen ",
+    str(Path(importlib.__file__).parent) + os.sep,
+    __file__.removesuffix("attribution.py"),
+)
 
 _HOST: Final = str(Path(__file__).parents[1]) + os.sep
 

@@ -71,7 +71,7 @@ def installed() -> dict[str, tuple[Installed, ...]]:
 def absent(name: str, known: Iterable[str]) -> Problem:
     """Return the problem of a plugin that is enabled and not installed."""
     names = sorted(known)
-    hint = did_you_mean(name, [*names, *BUNDLED])
+    hint = did_you_mean(name, [one for one in (*names, *BUNDLED) if one != name])
     fix = f"installed: {', '.join(names)}" if names else "no plugin is installed"
     if name in BUNDLED:
         fix = f"pip install aegis-{name}"

@@ -119,7 +119,7 @@ def _engines_for(project: Project, trainer: Chosen) -> Iterator[Chosen]:
     found: dict[str, Chosen] = {}
     for profile in project.config.profile_names:
         phases = project.config.profile(profile).phases
-        if name in (phases.imitate, phases.reinforce):
+        if name in (phases.imitate, phases.reinforce) and _resolves(project, profile):
             engine = compose(project.host, project.config, profile).engine
             found.setdefault(engine.component.name, engine)
     if found:
@@ -140,10 +140,25 @@ def _engines_for(project: Project, trainer: Chosen) -> Iterator[Chosen]:
     yield from found.values() or [tiny_engine(kind) for kind in sorted(accepts)[:1]]
 
 
+def _resolves(project: Project, profile: str) -> bool:
+    try:
+        compose(project.host, project.config, profile)
+    except AegisError:
+        return False
+    return True
+
+
 def _profiles(project: Project, info: PluginInfo, folder: Path) -> Iterator[Subject]:
     """Yield the file's profiles that the plugin has a part in."""
-    for name in project.config.settings.profiles:
-        composition = compose(project.host, project.config, name)
+    own = {component.name for component in info.components}
+    for name, profile in project.config.settings.profiles.items():
+        phases = (profile.phases.imitate, profile.phases.reinforce)
+        try:
+            composition = compose(project.host, project.config, name)
+        except AegisError:  # another plugin's, which is not there: no business of this one
+            if own & {profile.engine, profile.tokenizer, profile.environment, *phases}:
+                raise
+            continue
         if any(one.plugin.name == info.name for one in composition.walk()):
             place = folder / "profiles" / name
             place.mkdir(parents=True)

@@ -255,3 +255,18 @@ def test_an_agent_that_does_not_practise_ends_when_nothing_is_left(aegis, projec
     assert said.code == 0
     assert "nothing is left" in said.out
     assert aegis("-C", project, *off, "run", "--json").json["steps"] == 0
+
+
+def test_a_plugin_that_fails_keeps_no_other_from_being_enabled(aegis, project):
+    (project / "mine.py").write_text(
+        "import aegis\n\n@aegis.tool\ndef lookup(word: str) -> str:\n    'Look.'\n    return word\n"
+    )
+    (project / "broken.py").write_text("raise ValueError('no')\n")
+    text = (project / "aegis.toml").read_text()
+    (project / "aegis.toml").write_text(text.replace("enabled = [", 'enabled = ["./broken.py", '))
+    said = aegis("-C", project, "plugins", "enable", "./mine.py")
+
+    assert said.code == 0, said.err
+    refused = aegis("-C", project, "plugins", "enable", "./broken.py")
+    assert refused.code == 2
+    assert "ValueError: no" in refused.err
