@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from aegis.agent.assembly import open_agent as open  # noqa: A004, F401 - `aegis.open` is the public name
+    from aegis.contracts.action import SLOT_MARK as SLOT_MARK
     from aegis.contracts.action import Action as Action
     from aegis.contracts.capabilities import EngineCapabilities as EngineCapabilities
     from aegis.contracts.capabilities import EnvironmentCapabilities as EnvironmentCapabilities
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aegis.contracts.component import setting as setting
     from aegis.contracts.experience import Decision as Decision
     from aegis.contracts.experience import Experience as Experience
+    from aegis.contracts.names import did_you_mean as did_you_mean
     from aegis.contracts.outcome import Document as Document
     from aegis.contracts.outcome import Outcome as Outcome
     from aegis.contracts.outcome import Reading as Reading
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
     from aegis.contracts.roles import TrainingContext as TrainingContext
     from aegis.contracts.roles import TrainingResult as TrainingResult
     from aegis.contracts.roles import Written as Written
+    from aegis.contracts.scores import Scores as Scores
+    from aegis.contracts.shortening import shorten as shorten
+    from aegis.contracts.text import escape as escape
+    from aegis.contracts.text import one_line as one_line
+    from aegis.contracts.text import unescape as unescape
     from aegis.contracts.view import Recent as Recent
     from aegis.contracts.view import Seen as Seen
     from aegis.contracts.view import View as View
@@ -55,7 +62,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME: Final = {
-    "contracts.action": ("Action",),
+    "contracts.action": ("Action", "SLOT_MARK"),
     "contracts.capabilities": (
         "EngineCapabilities",
         "EnvironmentCapabilities",
@@ -65,6 +72,7 @@ _HOME: Final = {
     ),
     "contracts.component": ("Component", "Part", "Runtime", "setting"),
     "contracts.experience": ("Decision", "Experience"),
+    "contracts.names": ("did_you_mean",),
     "contracts.outcome": ("Document", "Outcome", "Reading", "StepResult", "ToolResult"),
     "contracts.published": ("Published",),
     "contracts.roles": (
@@ -80,6 +88,9 @@ _HOME: Final = {
         "TrainingResult",
         "Written",
     ),
+    "contracts.scores": ("Scores",),
+    "contracts.shortening": ("shorten",),
+    "contracts.text": ("escape", "one_line", "unescape"),
     "contracts.view": ("Recent", "Seen", "View"),
     "errors": (
         "AegisError",

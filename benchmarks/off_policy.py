@@ -34,7 +34,7 @@ from aegis.resources import library
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aegis.contracts.roles import Scores
+    from aegis.contracts.scores import Scores
     from aegis.evaluation.off_policy import Method
     from aegis.evaluation.rollout import Played
 

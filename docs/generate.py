@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 HERE: Final = Path(__file__).resolve().parent
-PACKAGES: Final = ("aegis", "aegis.neural", "aegis.testing")
+PACKAGES: Final = ("aegis", "aegis.commands", "aegis.neural", "aegis.testing")
 """Packages with public names; one that is absent is left out."""
 
 _HOOK_GROUPS: Final = (

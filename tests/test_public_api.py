@@ -17,7 +17,7 @@ import attrs
 from aegis import hookspecs
 
 FILE = Path(__file__).with_name("public_api.txt")
-PACKAGES = ("aegis", "aegis.neural", "aegis.testing")
+PACKAGES = ("aegis", "aegis.commands", "aegis.neural", "aegis.testing")
 
 
 def described():

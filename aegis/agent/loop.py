@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from aegis.contracts.action import Action
     from aegis.contracts.experience import Origin
     from aegis.contracts.outcome import StepResult
-    from aegis.contracts.roles import Engine, Environment, Scores
+    from aegis.contracts.roles import Engine, Environment
+    from aegis.contracts.scores import Scores
     from aegis.contracts.view import View
     from aegis.host.plugin import PluginInfo
     from aegis.store.ledger import Ledger

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aegis.host.installed import BUNDLED
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -24,6 +22,8 @@ def fitted(text: str, installed: Collection[str]) -> tuple[str, list[str]]:
         text: The default configuration.
         installed: Names of the plugins that are installed.
     """
+    from aegis.host.installed import BUNDLED
+
     (listed,) = _ENABLED.findall(text)
     wanted = re.findall(r'"([^"]+)"', listed)
     absent = [name for name in wanted if name not in installed]

@@ -13,16 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
-
     from aegis.contracts.action import Action
     from aegis.contracts.capabilities import EngineCapabilities, TokenizerCapabilities
     from aegis.contracts.experience import Experience
     from aegis.contracts.outcome import Document, StepResult, ToolResult
+    from aegis.contracts.scores import Scores
     from aegis.contracts.view import View
-
-    Scores = npt.NDArray[np.float64]
 
 
 @frozen

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from aegis.contracts.experience import Experience
-    from aegis.contracts.roles import Engine, Scores
+    from aegis.contracts.roles import Engine
+    from aegis.contracts.scores import Scores
 
     Floats = npt.NDArray[np.float64]
 

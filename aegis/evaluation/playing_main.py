@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from aegis.contracts.action import Action
     from aegis.contracts.component import Runtime
-    from aegis.contracts.roles import Engine, Environment, Scores, Written
+    from aegis.contracts.roles import Engine, Environment, Written
+    from aegis.contracts.scores import Scores
     from aegis.contracts.view import View
     from aegis.evaluation.episode import Episode
     from aegis.evaluation.playing_job import Player

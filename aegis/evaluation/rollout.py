@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from aegis.contracts.action import Action
     from aegis.contracts.outcome import StepResult
-    from aegis.contracts.roles import Engine, Environment, Scores, Written
+    from aegis.contracts.roles import Engine, Environment, Written
+    from aegis.contracts.scores import Scores
     from aegis.contracts.view import View
     from aegis.exploration import Exploration
 

@@ -16,7 +16,8 @@ from aegis.learning.collecting_job import CollectingJob
 
 if TYPE_CHECKING:
     from aegis.contracts.experience import Experience
-    from aegis.contracts.roles import Environment, Scores
+    from aegis.contracts.roles import Environment
+    from aegis.contracts.scores import Scores
     from aegis.evaluation.playing_main import Timed
     from aegis.evaluation.rollout import Played
     from aegis.jobs.child_job import Link

@@ -40,12 +40,14 @@ if TYPE_CHECKING:
     from aegis.neural.saving import save_tensors as save_tensors
     from aegis.neural.schedule import evaluation_steps as evaluation_steps
     from aegis.neural.schedule import rate_factor as rate_factor
+    from aegis.neural.scoring import Reduction as Reduction
     from aegis.neural.scoring import masked_log_softmax as masked_log_softmax
     from aegis.neural.scoring import normalised as normalised
     from aegis.neural.scoring import sequence_scores as sequence_scores
     from aegis.neural.scoring import token_log_probabilities as token_log_probabilities
     from aegis.neural.seeds import derived_seed as derived_seed
     from aegis.neural.tokenizer_facts import TokenizerFacts as TokenizerFacts
+    from aegis.neural.tokenizer_facts import facts_from as facts_from
     from aegis.neural.tokenizer_facts import read_tokenizer_facts as read_tokenizer_facts
     from aegis.neural.tokenizer_facts import tokenizer_capabilities as tokenizer_capabilities
     from aegis.neural.tokenizer_file import FileTokenizer as FileTokenizer
@@ -86,9 +88,20 @@ _HOME: Final = {
     "safetensors_header": ("Header", "TensorFacts", "read_header", "read_headers"),
     "saving": ("adopt", "save_bytes", "save_json", "save_tensors"),
     "schedule": ("evaluation_steps", "rate_factor"),
-    "scoring": ("masked_log_softmax", "normalised", "sequence_scores", "token_log_probabilities"),
+    "scoring": (
+        "Reduction",
+        "masked_log_softmax",
+        "normalised",
+        "sequence_scores",
+        "token_log_probabilities",
+    ),
     "seeds": ("derived_seed",),
-    "tokenizer_facts": ("TokenizerFacts", "read_tokenizer_facts", "tokenizer_capabilities"),
+    "tokenizer_facts": (
+        "TokenizerFacts",
+        "facts_from",
+        "read_tokenizer_facts",
+        "tokenizer_capabilities",
+    ),
     "tokenizer_file": ("FileTokenizer",),
     "torch_engine": ("ChoiceItem", "TextItem", "TorchEngine"),
     "training_run": ("TrainingRun",),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from aegis.contracts.roles import Scores
+    from aegis.contracts.scores import Scores
 
 Reduction = Literal["mean", "sum"]
 

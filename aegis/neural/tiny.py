@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from aegis.contracts.action import Action
     from aegis.contracts.component import Runtime
-    from aegis.contracts.roles import Scores, Written
+    from aegis.contracts.roles import Written
+    from aegis.contracts.scores import Scores
     from aegis.contracts.view import View
     from aegis.neural.torch_engine import ChoiceItem, TextItem
 

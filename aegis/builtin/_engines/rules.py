@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aegis.contracts.action import Action
-    from aegis.contracts.roles import Scores
+    from aegis.contracts.scores import Scores
     from aegis.contracts.view import View
 
 SHARPNESS: Final = 40.0

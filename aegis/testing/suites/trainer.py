@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from aegis.contracts.roles import ExperienceDataset, Scores
+    from aegis.contracts.roles import ExperienceDataset
+    from aegis.contracts.scores import Scores
     from aegis.testing.subject import Subject
 
 _PATIENCE: Final = 30.0

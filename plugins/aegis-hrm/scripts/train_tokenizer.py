@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
+from aegis import commands
 from aegis.agent.assembly import open_agent
 from aegis.evaluation.gym.environment import split_of
 from aegis_hrm.tokenizer import open_tokenizer
@@ -27,7 +28,7 @@ from aegis_hrm.tokenizer_gathering import NOTES_TIMES, Gathered
 from aegis_hrm.tokenizer_making import write
 from aegis_hrm.tokenizer_measured import density
 from aegis_hrm.tokenizer_settings import DEFAULT_SIZE, SHIPPED
-from aegis_hrm.tokenizer_texts import Choice, notes, practice
+from aegis_hrm.tokenizer_texts import Choice, practice
 from aegis_hrm.tokenizer_training import train
 
 if TYPE_CHECKING:
@@ -72,13 +73,12 @@ def main() -> None:
 
 def make(recipe: Recipe, library: Path, out: Path) -> None:
     """Train by a recipe and write the file, with what is measured of it beside."""
-    corpus = notes(library)
-    played = Gathered.of(practice(corpus, range(recipe.episodes)))
+    played = Gathered.of(practice(library, range(recipe.episodes)))
     lived = Gathered.of(life(library, recipe.steps))
     texts = chain(
         played.training_texts,
         *repeat(list(lived.training_texts), recipe.steps_times),
-        *repeat([f"{note.title}\n{note.text}" for note in corpus.documents], NOTES_TIMES),
+        *repeat([f"{note.title}\n{note.text}" for note in commands.notes(library)], NOTES_TIMES),
     )
     write(train(texts, recipe.size), out, played)
     tokenizer = open_tokenizer(out)

@@ -119,10 +119,10 @@ def candidates():
 @pytest.fixture(scope="session")
 def practised():
     """Choices of practice over the sample library: one episode at random, one by rules."""
-    from aegis.resources import library
-    from aegis_hrm.tokenizer_texts import notes, practice
+    from aegis import commands
+    from aegis_hrm.tokenizer_texts import practice
 
-    return tuple(practice(notes(library()), range(2)))
+    return tuple(practice(commands.sample_library(), range(2)))
 
 
 # Training

@@ -16,7 +16,7 @@ import requests
 import requests.utils
 from attrs import frozen
 
-from aegis.contracts.text import one_line
+from aegis import one_line
 from aegis_arxiv import __version__, feed, transport
 from aegis_arxiv.documents import document, latest
 from aegis_arxiv.failure import NoAnswerError

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from attrs import frozen
 
-from aegis.contracts.text import one_line
+from aegis import one_line
 from aegis_arxiv.failure import NoAnswerError
 from aegis_arxiv.identifier import Identifier
 

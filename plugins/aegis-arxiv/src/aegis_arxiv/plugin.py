@@ -45,7 +45,7 @@ def _check(settings: ArxivSettings, parts: Mapping[str, Any]) -> Iterable[aegis.
 
 def _build(settings: ArxivSettings, parts: Mapping[str, Any], runtime: aegis.Runtime) -> aegis.Tool:
     del parts  # it has none
-    from aegis.errors import ConfigError
+    from aegis import ConfigError
     from aegis_arxiv.tool import SearchArxiv
 
     if wrong := tuple(problems(settings)):

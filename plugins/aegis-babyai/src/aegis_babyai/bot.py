@@ -13,7 +13,7 @@ import numpy as np
 from attrs import define, field
 
 import aegis
-from aegis.errors import InputError
+from aegis import InputError
 from aegis_babyai.actions import ACTIONS
 from aegis_babyai.world import World, begin, open_world
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aegis.contracts.roles import Scores
+    from aegis import Scores
     from aegis_babyai.environment import BabyAI, Episode
 
 _SURE: Final = 50.0

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 import aegis
-from aegis.contracts.names import did_you_mean
-from aegis.errors import InputError
+from aegis import InputError, did_you_mean
 from aegis_babyai.actions import ACTIONS
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.observer import Observer

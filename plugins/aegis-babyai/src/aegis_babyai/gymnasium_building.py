@@ -16,9 +16,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator, registry
 from gymnasium.error import DependencyNotInstalled, Error
 
-from aegis.contracts.names import did_you_mean
-from aegis.contracts.text import one_line
-from aegis.errors import ConfigError, InputError, Problem
+from aegis import ConfigError, InputError, Problem, did_you_mean, one_line
 from aegis_babyai.gymnasium_component import LONGEST, UNLIMITED, problems
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from attrs import define, field
 from gymnasium import spaces
 
 import aegis
-from aegis.contracts.text import one_line
-from aegis.errors import InputError
+from aegis import InputError, one_line
 from aegis_babyai.gymnasium_building import build
 from aegis_babyai.gymnasium_component import GymnasiumSettings, capabilities
 from aegis_babyai.gymnasium_known import Known, known

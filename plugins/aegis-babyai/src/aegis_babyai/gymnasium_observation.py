@@ -18,8 +18,7 @@ import numpy as np
 from attrs import field, frozen
 from gymnasium import spaces
 
-from aegis.contracts.text import one_line
-from aegis.errors import InputError
+from aegis import InputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

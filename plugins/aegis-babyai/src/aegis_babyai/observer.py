@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from aegis.contracts.view import View
+from aegis import View
 from aegis_babyai import rendering
 from aegis_babyai.memory import Memory
 from aegis_babyai.mission import mark_of, wanted_of

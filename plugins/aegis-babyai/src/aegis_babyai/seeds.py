@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aegis.errors import InputError
+from aegis import InputError
 from aegis_babyai.settings import SPLITS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from aegis.errors import InputError
+from aegis import InputError
 from aegis_babyai import rendering
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.symmetry import Symmetry

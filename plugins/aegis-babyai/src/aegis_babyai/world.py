@@ -7,7 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from aegis.errors import InputError
+from aegis import InputError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import nn
 
-from aegis.errors import ModelError
+from aegis import ModelError
 from aegis_gpt2_lora.adapter_file import AdapterShape, Pair
 from aegis_gpt2_lora.targets import adapter_modules, is_linear, is_transposed, short_names
 

@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import torch
 from attrs import frozen
 
-from aegis.errors import ModelError
-from aegis.neural.safetensors_header import read_header
-from aegis.neural.saving import save_json, save_tensors
-from aegis.neural.tokenizer_facts import read_tokenizer_facts
+from aegis import ModelError
+from aegis.neural import read_header, read_tokenizer_facts, save_json, save_tensors
 from aegis_gpt2_lora.trainer_settings import LARGEST_RANK
 
 if TYPE_CHECKING:

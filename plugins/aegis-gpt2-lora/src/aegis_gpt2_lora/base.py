@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from aegis.errors import ModelError
+from aegis import ModelError
 from aegis_gpt2_lora.adapter_file import adapter_files
 
 if TYPE_CHECKING:

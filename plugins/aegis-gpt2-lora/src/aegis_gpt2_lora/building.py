@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
-from aegis.errors import ContractError, Problem
+from aegis import ContractError, Problem
 from aegis.neural import (
     FileTokenizer,
     read_tokenizer_facts,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aegis.errors import InputError
+from aegis import InputError, commands
 from aegis_gpt2_lora.models import list_models, stored_name
 
 if TYPE_CHECKING:
@@ -120,13 +120,11 @@ def _source(data: Path | None, tokenizer: str | None, vocabulary: int | None) ->
     Raises:
         InputError: ``model-tokenizer`` if they ask for none, for two, or for another's in a size.
     """
-    from aegis.config.settings import RewardSettings
-    from aegis.learning.experience_file import from_file
     from aegis_gpt2_lora.making import tokenizer_of, trained_tokenizer
 
     if data is not None and tokenizer is None:
         size = _VOCABULARY if vocabulary is None else vocabulary
-        return trained_tokenizer(from_file(data, RewardSettings()), size, str(data))
+        return trained_tokenizer(commands.recorded_in(data), size, str(data))
     if tokenizer is not None and data is None and vocabulary is None:
         return tokenizer_of(tokenizer)
     if tokenizer is not None and data is None:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import torch
 
-from aegis.contracts.view import View
-from aegis.errors import ModelError
+from aegis import ModelError, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aegis.contracts.roles import Tokenizer
+    from aegis import Tokenizer
 
 _KEYS: Final = (*(attribute.name for attribute in attrs.fields(View)), "next")
 _SECTION: Final = re.compile(rf" *({'|'.join(_KEYS)}) *:", re.IGNORECASE)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import frozen
 
-from aegis.errors import ModelError
-from aegis.neural.saving import save_json
+from aegis import ModelError
+from aegis.neural import save_json
 from aegis_gpt2_lora.model_folder import open_model_folder
 from aegis_gpt2_lora.models import models_home, stored_name
 

@@ -20,15 +20,12 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from aegis.contracts.action import SLOT_MARK
-from aegis.contracts.shortening import shorten
+from aegis import SLOT_MARK, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aegis.contracts.action import Action
-    from aegis.contracts.roles import Tokenizer
-    from aegis.contracts.view import View
+    from aegis import Action, Tokenizer, View
 
 MARKER: Final = "\nnext:"
 """What follows the rendering of a view. Views cannot forge it: their texts hold no line break."""

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from aegis.contracts.roles import Written
-from aegis.neural.scoring import (
-    masked_log_softmax,
-    normalised,
-    sequence_scores,
-    token_log_probabilities,
-)
+from aegis import Written
+from aegis.neural import masked_log_softmax, normalised, sequence_scores, token_log_probabilities
 from aegis_gpt2_lora.constraints import LineConstraint
 from aegis_gpt2_lora.sampling import sampled
 from aegis_gpt2_lora.weight_versions import WeightVersions
@@ -23,12 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aegis.contracts.action import Action
-    from aegis.contracts.capabilities import EngineCapabilities
-    from aegis.contracts.roles import Scores, Tokenizer
-    from aegis.contracts.view import View
-    from aegis.neural.scoring import Reduction
-    from aegis.neural.torch_engine import ChoiceItem, TextItem
+    from aegis import Action, EngineCapabilities, Scores, Tokenizer, View
+    from aegis.neural import ChoiceItem, Reduction, TextItem
     from aegis_gpt2_lora.base import Base
     from aegis_gpt2_lora.encoding import Encoding
     from aegis_gpt2_lora.language_model import Branches, LanguageModel, Prefix

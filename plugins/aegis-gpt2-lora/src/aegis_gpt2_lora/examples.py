@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from aegis.neural.weighting import LeftOut, Weighting, weigh
+from aegis.neural import LeftOut, Weighting, weigh
 from aegis_gpt2_lora.packing import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aegis.contracts.action import Action
-    from aegis.contracts.experience import Experience
-    from aegis.contracts.roles import ExperienceDataset
+    from aegis import Action, Experience, ExperienceDataset
     from aegis_gpt2_lora.engine import GptEngine
     from aegis_gpt2_lora.trainer_settings import AnySettings
 

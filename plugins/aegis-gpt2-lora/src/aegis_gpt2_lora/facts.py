@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import aegis
-from aegis.errors import ModelError
+from aegis import ModelError
 from aegis.neural import TokenizerFacts, read_tokenizer_facts, tokenizer_capabilities
 from aegis_gpt2_lora.models import is_present, open_model
 

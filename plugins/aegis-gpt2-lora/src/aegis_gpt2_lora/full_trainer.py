@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import asdict, evolve
 
-from aegis.contracts.roles import TrainingResult
-from aegis.errors import ModelError
-from aegis.neural import ModuleLearner, train_in_place
-from aegis.neural.weighting import left_out_figures
+from aegis import ModelError, TrainingResult
+from aegis.neural import ModuleLearner, left_out_figures, train_in_place
 from aegis_gpt2_lora.base import Base, file_digests, weights_digest
 from aegis_gpt2_lora.facts import KIND
 from aegis_gpt2_lora.gpt2 import Gpt2
@@ -26,7 +24,7 @@ from aegis_gpt2_lora.training import (
 from aegis_gpt2_lora.transformers_trees import TransformersTrees
 
 if TYPE_CHECKING:
-    from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
+    from aegis import Engine, ExperienceDataset, TrainingContext
     from aegis_gpt2_lora.engine import GptEngine
     from aegis_gpt2_lora.trainer_settings import FullTrainerSettings
 

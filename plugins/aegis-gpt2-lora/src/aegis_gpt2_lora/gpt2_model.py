@@ -8,8 +8,8 @@ import torch
 from attrs import asdict
 from torch.nn.utils.rnn import pad_sequence
 
-from aegis.errors import ModelError, Problem
-from aegis.neural.saving import save_json, save_tensors
+from aegis import ModelError, Problem
+from aegis.neural import save_json, save_tensors
 from aegis_gpt2_lora.decoding import has_plain_layers
 from aegis_gpt2_lora.gpt2 import Gpt2, Memory, Shape
 from aegis_gpt2_lora.language_model import Prefix, along

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from attrs import frozen
 
-from aegis.neural.scoring import token_log_probabilities
+from aegis.neural import token_log_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

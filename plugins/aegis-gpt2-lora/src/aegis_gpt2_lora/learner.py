@@ -12,7 +12,7 @@ from aegis_gpt2_lora.adapter_file import Pair
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aegis.neural.learner import Losses
+    from aegis.neural import Losses
     from aegis_gpt2_lora.adapter import Adapter
     from aegis_gpt2_lora.examples import Example
     from aegis_gpt2_lora.objective import Objective

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from attrs import frozen
 
-from aegis.errors import InputError, Problem
+from aegis import InputError, Problem
 from aegis.neural import FileTokenizer, derived_seed, read_tokenizer_facts, save_bytes
 from aegis_gpt2_lora.facts import characters_per_token
 from aegis_gpt2_lora.gpt2 import Gpt2, Shape
@@ -29,7 +29,7 @@ from aegis_gpt2_lora.tokenizer_training import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aegis.contracts.experience import Experience
+    from aegis import Experience
 
 LARGEST: Final = 65_536
 """Most entries of a tokenizer that is trained here."""

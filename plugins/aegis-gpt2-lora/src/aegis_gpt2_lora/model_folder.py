@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, frozen
 
-from aegis.errors import ModelError, Problem
-from aegis.neural.safetensors_header import Header, read_headers
+from aegis import ModelError, Problem
+from aegis.neural import Header, read_headers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import frozen
 
-from aegis.contracts.names import did_you_mean
-from aegis.errors import InputError, ModelError
+from aegis import InputError, ModelError, did_you_mean
 from aegis_gpt2_lora.model_folder import open_model_folder
 from aegis_gpt2_lora.settings import MINI
 

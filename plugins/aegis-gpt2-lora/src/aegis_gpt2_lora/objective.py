@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
-from aegis.neural.learner import Losses
-from aegis.neural.scoring import masked_log_softmax, sequence_scores, token_log_probabilities
+from aegis.neural import Losses, masked_log_softmax, sequence_scores, token_log_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from aegis.neural.scoring import Reduction
+    from aegis.neural import Reduction
     from aegis_gpt2_lora.engine import GptEngine
     from aegis_gpt2_lora.examples import Example, Text
     from aegis_gpt2_lora.packed_model import States

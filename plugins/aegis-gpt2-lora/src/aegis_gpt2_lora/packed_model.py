@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
-from aegis.errors import ModelError
+from aegis import ModelError
 from aegis_gpt2_lora.fused import (
     LoraLinear,
     TanhGelu,

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from torch import nn
 
-from aegis.contracts.names import did_you_mean
-from aegis.errors import ModelError
+from aegis import ModelError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

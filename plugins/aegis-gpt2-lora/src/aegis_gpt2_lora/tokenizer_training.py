@@ -16,8 +16,7 @@ from aegis_gpt2_lora.encoding import MARKER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aegis.contracts.experience import Experience
-    from aegis.contracts.roles import Tokenizer
+    from aegis import Experience, Tokenizer
 
 END: Final = "<|endoftext|>"
 SMALLEST: Final = 257

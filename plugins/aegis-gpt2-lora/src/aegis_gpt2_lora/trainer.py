@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import asdict, evolve
 
-from aegis.contracts.roles import TrainingResult
-from aegis.errors import ModelError
-from aegis.neural.seeds import derived_seed
-from aegis.neural.training_run import TrainingRun
-from aegis.neural.weighting import left_out_figures
+from aegis import ModelError, TrainingResult
+from aegis.neural import TrainingRun, derived_seed, left_out_figures
 from aegis_gpt2_lora.adapter import merge, put_on
 from aegis_gpt2_lora.adapter_file import StoredAdapter, save_adapter
 from aegis_gpt2_lora.base import weights_digest
@@ -35,7 +32,7 @@ from aegis_gpt2_lora.transformers_trees import TransformersTrees
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
+    from aegis import Engine, ExperienceDataset, TrainingContext
     from aegis_gpt2_lora.adapter import Adapter
     from aegis_gpt2_lora.adapter_file import AdapterShape, Pair
     from aegis_gpt2_lora.base import Base

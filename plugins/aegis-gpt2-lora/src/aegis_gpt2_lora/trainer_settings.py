@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import frozen
 
 import aegis
-from aegis.neural.weighting import OBJECTIVES
+from aegis.neural import OBJECTIVES
 from aegis_gpt2_lora.facts import KIND
 
 LARGEST_RANK: Final = 256

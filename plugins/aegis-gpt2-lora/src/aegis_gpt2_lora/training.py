@@ -6,14 +6,13 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.errors import ContractError
-from aegis.neural.run_settings import RunSettings
-from aegis.neural.weighting import no_examples
+from aegis import ContractError
+from aegis.neural import RunSettings, no_examples
 from aegis_gpt2_lora.engine import GptEngine
 from aegis_gpt2_lora.examples import examples_of
 
 if TYPE_CHECKING:
-    from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
+    from aegis import Engine, ExperienceDataset, TrainingContext
     from aegis_gpt2_lora.examples import Examples
     from aegis_gpt2_lora.trainer_settings import AnySettings
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from aegis.errors import ModelError
-from aegis.neural.saving import adopt
+from aegis import ModelError
+from aegis.neural import adopt
 from aegis_gpt2_lora.language_model import Prefix, along
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from aegis.neural.scoring import token_log_probabilities
+from aegis.neural import token_log_probabilities
 from aegis_gpt2_lora.packed_model import States
 
 if TYPE_CHECKING:

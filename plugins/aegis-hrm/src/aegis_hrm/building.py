@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from attrs import evolve
 
-from aegis.errors import ContractError
+from aegis import ContractError
 from aegis.neural import derived_seed, select_device, use_threads
 from aegis_hrm.decision.layout import Layout
 from aegis_hrm.decision.network import DecisionNetwork

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aegis.errors import InputError
+from aegis import InputError, commands
 from aegis_hrm.special_tokens import LAYOUT_VERSION
 from aegis_hrm.tokenizer_facts import file_capabilities
 from aegis_hrm.tokenizer_settings import DEFAULT_SIZE, NAME
@@ -16,7 +16,7 @@ from aegis_hrm.tokenizer_settings import DEFAULT_SIZE, NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aegis.project import Project
+    from aegis.commands import Project
     from aegis_hrm.tokenizer_making import Made
     from aegis_hrm.tokenizer_texts import Choice
 
@@ -35,9 +35,7 @@ def tokenizer() -> None:
 @tokenizer.command("show")
 def show_command() -> None:
     """Show the facts of the tokenizer in force."""
-    from aegis.cli.invocation import invocation
-
-    call = invocation()
+    call = commands.invocation()
     path = _in_force(call.project(tolerant=True))
     said = file_capabilities(path)
     answer: dict[str, Any] = {
@@ -74,11 +72,10 @@ def show_command() -> None:
 @click.option("--yes", is_flag=True, help="Write over FILE without asking.")
 def train_command(size: int, output: Path | None, *, yes: bool) -> None:
     """Train a tokenizer on every view and candidate of the ledger."""
-    from aegis.cli.invocation import invocation
     from aegis_hrm.tokenizer_making import check_size, make
 
     check_size(size)
-    call = invocation()
+    call = commands.invocation()
     project = call.project(tolerant=True)
     path = (project.folder / _FILE if output is None else output).resolve()
     if path.exists() and not yes:
@@ -110,11 +107,10 @@ def _choices(project: Project) -> Iterator[Choice]:
     Raises:
         InputError: ``no-run`` if there is no ledger.
     """
-    from aegis.learning.preparing import experience
     from aegis_hrm.tokenizer_texts import Choice
 
     try:
-        for step in experience(project, None):
+        for step in commands.recorded(project):
             yield Choice(step.view, step.decision.candidates)
     except InputError as error:
         raise InputError([problem._replace(fix=_WAIT) for problem in error.problems]) from error

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aegis.contracts.action import Action
-    from aegis.contracts.capabilities import EngineCapabilities
-    from aegis.contracts.roles import Scores, Tokenizer
-    from aegis.contracts.view import View
+    from aegis import Action, EngineCapabilities, Scores, Tokenizer, View
     from aegis.neural import ChoiceItem, TextItem
     from aegis_hrm.decision.layout import Layout, Row
     from aegis_hrm.decision.network import DecisionNetwork

@@ -13,8 +13,7 @@ from aegis.neural import LeftOut, Weighting, weigh
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aegis.contracts.experience import Decision, Experience
-    from aegis.contracts.roles import ExperienceDataset
+    from aegis import Decision, Experience, ExperienceDataset
     from aegis_hrm.decision.layout import Layout, Row
     from aegis_hrm.trainer_settings import TrainerSettings
 

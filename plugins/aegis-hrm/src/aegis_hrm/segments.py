@@ -13,7 +13,7 @@ from aegis_hrm.decision.thinking import think
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aegis.contracts.experience import Experience
+    from aegis import Experience
     from aegis_hrm.engine import HrmEngine
 
 _AT_ONCE = 16  # decisions

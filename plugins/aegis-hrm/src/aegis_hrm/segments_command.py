@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aegis.errors import ContractError, InputError
+from aegis import ContractError, InputError, commands
 
 if TYPE_CHECKING:
-    from aegis.contracts.experience import Experience
-    from aegis.project import Project
+    from aegis import Experience
+    from aegis.commands import Project
     from aegis_hrm.engine import HrmEngine
 
 
@@ -31,10 +31,9 @@ def segments(*, profile: str | None, data: Path | None, everything: bool) -> Non
     """
     from attrs import asdict
 
-    from aegis.cli.invocation import invocation
     from aegis_hrm.segments import drawn, measure
 
-    call = invocation()
+    call = commands.invocation()
     project = call.project(profile)
     steps = _steps(project, data, everything=everything)
     engine = _engine(project)
@@ -46,12 +45,8 @@ def segments(*, profile: str | None, data: Path | None, everything: bool) -> Non
 
 
 def _steps(project: Project, data: Path | None, *, everything: bool) -> list[Experience]:
-    from aegis.learning.preparing import experience
-    from aegis.learning.selecting import select
-
-    learning = project.config.settings.learning
-    selected = select(experience(project, data), learning, needs_candidates=True)
-    sets = [selected.train, selected.validation] if everything else [selected.validation]
+    selected = commands.selected(project, data)
+    sets = [selected.train, selected.held_out] if everything else [selected.held_out]
     steps = [s for one in sets for s in one if s.decision.chosen is not None]
     if not steps:
         raise InputError.of(
@@ -64,23 +59,9 @@ def _steps(project: Project, data: Path | None, *, everything: bool) -> list[Exp
 
 
 def _engine(project: Project) -> HrmEngine:
-    from aegis.contracts.component import Runtime
-    from aegis.host.building import build_engine
     from aegis_hrm.engine import HrmEngine
 
-    project.refuse_if_broken()
-    stored, settings = project.serving(), project.config.settings.runtime
-    folder = None if stored is None else project.checkpoints.verified(stored.checkpoint)
-    runtime = Runtime(
-        project.folder,
-        project.run_folder / "cache",
-        device=settings.device,
-        threads=settings.threads,
-        seed=settings.seed,
-        checkpoint=folder,
-        offline=True,
-    )
-    engine: Any = build_engine(project.composition, runtime, stored)
+    engine: Any = commands.serving_engine(project)
     if not isinstance(engine, HrmEngine):
         engine.close()
         raise ContractError.of(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from attrs import evolve, frozen
 
 import aegis
-from aegis.errors import ConfigError
+from aegis import ConfigError
 from aegis_hrm.model.shape import Gradient, Hierarchy, ModelShape, Positions
 
 if TYPE_CHECKING:

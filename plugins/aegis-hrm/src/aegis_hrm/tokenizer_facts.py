@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from aegis.errors import ModelError
-from aegis.neural import tokenizer_capabilities
-from aegis.neural.tokenizer_facts import facts_from
+from aegis import ModelError
+from aegis.neural import facts_from, tokenizer_capabilities
 from aegis_hrm.special_tokens import LAYOUT_VERSION
 from aegis_hrm.tokenizer_form import faults
 from aegis_hrm.tokenizer_measured import read_measured

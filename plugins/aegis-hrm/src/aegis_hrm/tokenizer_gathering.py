@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import Factory, define
 
-from aegis.errors import InputError
-from aegis.resources import library
-from aegis_hrm.tokenizer_texts import Choice, notes, practice
+from aegis import InputError, commands
+from aegis_hrm.tokenizer_texts import Choice, practice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aegis.contracts.view import View
+    from aegis import View
 
 LEAST: Final = 20
 """Different views without which no tokenizer is made."""
@@ -93,8 +92,8 @@ class Gathered:
 
 def shipped_texts() -> Iterator[str]:
     """Yield the texts that come with Aegis: practice over the sample library, and its notes."""
-    corpus = notes(library())
-    for choice in practice(corpus, range(_EPISODES)):
+    library = commands.sample_library()
+    for choice in practice(library, range(_EPISODES)):
         yield from choice.texts()
-    for note in corpus.documents:
+    for note in commands.notes(library):
         yield from repeat(f"{note.title}\n{note.text}", NOTES_TIMES)

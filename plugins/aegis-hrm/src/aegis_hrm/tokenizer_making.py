@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from aegis.errors import InputError, ModelError
+from aegis import InputError, ModelError
 from aegis.neural import save_bytes
 from aegis_hrm.tokenizer import open_tokenizer
 from aegis_hrm.tokenizer_form import SMALLEST

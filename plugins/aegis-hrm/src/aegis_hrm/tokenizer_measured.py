@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from aegis.contracts.roles import Tokenizer
-    from aegis.contracts.view import View
+    from aegis import Tokenizer, View
     from aegis_hrm.tokenizer_texts import Choice
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from attrs import asdict
 
-from aegis.contracts.roles import TrainingResult
-from aegis.errors import ContractError
+from aegis import ContractError, TrainingResult
 from aegis.neural import RunSettings, TrainingRun, left_out_figures, no_examples
 from aegis_hrm.engine import HrmEngine
 from aegis_hrm.examples import examples_of
@@ -22,7 +21,7 @@ from aegis_hrm.weights_file import weights_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
+    from aegis import Engine, ExperienceDataset, TrainingContext
     from aegis_hrm.examples import Examples
     from aegis_hrm.settings import Design
     from aegis_hrm.trainer_settings import TrainerSettings

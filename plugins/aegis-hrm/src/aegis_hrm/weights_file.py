@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict, evolve, frozen
 
-from aegis.errors import ModelError
+from aegis import ModelError
 from aegis.neural import read_header, save_json, save_tensors
 from aegis_hrm.model.shape import ModelShape
 from aegis_hrm.special_tokens import LAYOUT_VERSION
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from aegis.contracts.roles import Tokenizer
+    from aegis import Tokenizer
     from aegis_hrm.decision.network import DecisionNetwork
 
 WEIGHTS: Final = "model.safetensors"

@@ -14,7 +14,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.errors import ModelError
+from aegis import ModelError
 from aegis.neural import read_header, save_json, save_tensors
 from aegis_reinforce.critic import Critic, CriticShape
 from aegis_reinforce.features import Columns

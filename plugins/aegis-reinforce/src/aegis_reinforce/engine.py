@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from attrs import evolve
 
-from aegis.errors import InputError
+from aegis import InputError
 from aegis.neural import normalised, use_threads
 from aegis_reinforce.critic_file import critic_digest, read_critic, save_critic
 from aegis_reinforce.fitting import policy
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import aegis
-    from aegis.contracts.action import Action
-    from aegis.contracts.capabilities import EngineCapabilities
-    from aegis.contracts.roles import Scores
-    from aegis.contracts.view import View
+    from aegis import Action, EngineCapabilities, Scores, View
     from aegis_reinforce.critic import Critic
     from aegis_reinforce.settings import EngineSettings
 

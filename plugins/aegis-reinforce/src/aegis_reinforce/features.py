@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from aegis.contracts.action import Action
-    from aegis.contracts.experience import Experience
-    from aegis.contracts.view import View
+    from aegis import Action, Experience, View
 
     Rows = npt.NDArray[np.float32]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from aegis.contracts.roles import TrainingResult
-from aegis.errors import ContractError
+from aegis import ContractError, TrainingResult
 from aegis_reinforce.critic_file import critic_digest
 from aegis_reinforce.engine import ActionValues
 from aegis_reinforce.fitting import FitSettings
@@ -14,7 +13,7 @@ from aegis_reinforce.learning import Stopped, learned
 from aegis_reinforce.settings import FITTED_Q, KIND
 
 if TYPE_CHECKING:
-    from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
+    from aegis import Engine, ExperienceDataset, TrainingContext
     from aegis_reinforce.settings import FittedQSettings
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from aegis.errors import InputError
+from aegis import InputError
 from aegis.neural import derived_seed
 from aegis_reinforce.critic import Critic, CriticShape
 from aegis_reinforce.features import Columns
@@ -17,8 +17,7 @@ from aegis_reinforce.transitions import Transitions, usable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aegis.contracts.experience import Experience
-    from aegis.contracts.roles import ExperienceDataset, TrainingContext
+    from aegis import Experience, ExperienceDataset, TrainingContext
 
 _TO_FINISH: Final = 0.5
 """Seconds before the deadline that are left for writing."""

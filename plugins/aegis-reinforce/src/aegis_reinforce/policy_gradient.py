@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from attrs import asdict, evolve
 
-from aegis.contracts.roles import TrainingResult
+from aegis import TrainingResult
 from aegis.neural import RunSettings, as_torch_engine, train_module
 from aegis_reinforce.fitting import FitSettings
 from aegis_reinforce.learning import Stopped, learned
@@ -18,8 +18,7 @@ from aegis_reinforce.transitions import Transitions, usable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aegis.contracts.experience import Experience
-    from aegis.contracts.roles import Engine, ExperienceDataset, TrainingContext
+    from aegis import Engine, Experience, ExperienceDataset, TrainingContext
     from aegis_reinforce.critic import Critic
     from aegis_reinforce.settings import PolicyGradientSettings
 

@@ -12,8 +12,7 @@ from aegis.neural import Losses, about_tokens
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aegis.contracts.action import Action
-    from aegis.contracts.view import View
+    from aegis import Action, View
     from aegis.neural import TorchEngine
 
 

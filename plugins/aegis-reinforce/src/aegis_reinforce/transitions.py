@@ -11,7 +11,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aegis.contracts.experience import Experience
+    from aegis import Experience
     from aegis_reinforce.features import Columns
 
 _ENDED: Final = -1

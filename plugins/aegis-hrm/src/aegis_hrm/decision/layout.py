@@ -26,17 +26,13 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from aegis.contracts.action import SLOT_MARK
-from aegis.contracts.shortening import shorten
-from aegis.contracts.text import escape, unescape
+from aegis import SLOT_MARK, escape, shorten, unescape
 from aegis_hrm.special_tokens import DOCUMENTS, SPECIAL_TOKENS, TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from aegis.contracts.action import Action
-    from aegis.contracts.roles import Tokenizer
-    from aegis.contracts.view import Seen, View
+    from aegis import Action, Seen, Tokenizer, View
 
 _WORD: Final = re.compile(r"\w{3,}+(?!=)")  # no name of a signal
 _TEXTS: Final = ("missing", "facts", "gaps", "observation")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import nn
 
-from aegis.errors import ContractError
+from aegis import ContractError
 from aegis_hrm.model.layers import Embedding, Geometry, Level, Linear, rotary, truncated_normal
 from aegis_hrm.model.network import halting_head, levels
 from aegis_hrm.model.recursion import State, initial, segment

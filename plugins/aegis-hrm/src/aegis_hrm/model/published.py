@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aegis.errors import ModelError
+from aegis import ModelError
 from aegis_hrm.model.halting import Halting
 from aegis_hrm.model.shape import ModelShape
 

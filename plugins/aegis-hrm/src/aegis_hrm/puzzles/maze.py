@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from aegis.errors import InputError
+from aegis import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import numpy as np
 from attrs import evolve, frozen
 
-from aegis.errors import InputError
+from aegis import InputError
 from aegis_hrm.model.halting import Halting
 from aegis_hrm.model.shape import ModelShape
 from aegis_hrm.puzzles import maze, sudoku
