@@ -122,6 +122,6 @@ def test_words_change_as_whole_words():
     symmetry = Symmetry(True, {"red": "blue", "blue": "red", "ball": "box", "box": "ball"})
     said = "pick up the red ball on your left, then put a box next to the blue door behind you"
     assert symmetry.text(said) == (
-        "pick up the bluebox on your right, then put a ball next to the reddoor behind you"
+        "pick up the blue box on your right, then put a ball next to the red door behind you"
     )
     assert symmetry.text("reddish lefty forward blocked") == "reddish lefty forward blocked"

@@ -12,7 +12,6 @@ from aegis.evaluation.rollout import play
 from aegis_babyai.actions import ACTIONS
 from aegis_babyai.environment import CANDIDATES, BabyAI
 from aegis_babyai.levels import LEVELS
-from aegis_babyai.naming import apart
 from aegis_babyai.rendering import facing, scene_of
 from aegis_babyai.scene import MARKS
 from aegis_babyai.settings import BabyAISettings
@@ -122,9 +121,7 @@ def test_where_a_level_names_the_red_ball_red_balls_stay_red_balls():
                 assert one.view.goal == step.view.goal
                 was = sorted(_balls(step.view))
                 assert sorted(_balls(one.view)) == was
-                kinds |= {w for line in one.view.observation for w in apart(line).split()} & {
-                    *NAMES
-                }
+                kinds |= {w for line in one.view.observation for w in line.split()} & {*NAMES}
                 colours |= kinds & {"green", "blue", "purple", "yellow"}
         assert {"ball", "box", "key"} <= kinds
         assert bool(colours) == (level == "GoToRedBall")
@@ -166,7 +163,7 @@ def test_keys_that_may_open_a_door_stay_keys():
     for step in _recorded("UnlockLocalDist", seeds=range(3)):
         for one in variants(step, 4, 0):
             lines = [
-                sorted(w for line in view.observation for w in apart(line).split() if w == "key")
+                sorted(word for line in view.observation for word in line.split() if word == "key")
                 for view in (step.view, one.view)
             ]
             assert lines[0] == lines[1]

@@ -9,7 +9,6 @@ from aegis import View
 from aegis_babyai import rendering
 from aegis_babyai.memory import Memory
 from aegis_babyai.mission import mark_of, wanted_of
-from aegis_babyai.naming import joined
 from aegis_babyai.scene import Scene, Sight, Thing
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Observer:
     def view(self) -> View:
         """Return the current view."""
         return View(
-            goal=joined(self._mission),
+            goal=self._mission,
             step=self._step,
             limit=self._limit,
             observation=rendering.lines(self.scene()),

@@ -35,7 +35,6 @@ def published(settings: BabyAISettings) -> list[aegis.Published]:
             source="Chevalier-Boisvert et al. 2019 (arXiv 1810.08272), as quoted in a review; the "
             "paper's table itself was not looked up",
             note=f"{least:,} to {most:,} demonstrations to reach 99 %. A recurrent network on the "
-            "7x7 grid with the direction given; older rules of the environments; no symmetries. "
-            "Here the mission says colour and type as one word, as the view does.",
+            "7x7 grid with the direction given; older rules of the environments; no symmetries.",
         )
     ]

@@ -2,12 +2,11 @@
 
 Plain lower-case words and small numbers, a few dozen of them, so that a small tokenizer trained on
 such views has a token for every one; and everything in its place: as many words for each thing,
-whatever is known of it, so that what belongs together stands at the same distance everywhere, and
-its colour and type one word (`aegis_babyai.naming`). A small model learns far faster from that
-(docs/log.md of the project).
+whatever is known of it, so that what belongs together stands at the same distance everywhere. A
+small model learns far faster from that (docs/log.md of the project).
 
-    walls 4 1 0 | carry redkey | last none left forward
-        | seen fff rr greenbox past bb o blueball
+    walls 4 1 0 | carry red key | last none left forward
+        | seen fff rr green box past bb o blue ball
 
 Walls are the steps to those ahead, to the left and to the right, 0 where none is in sight. A place
 is two words, a letter for each step: ahead (f) or behind (b), then left (l) or right (r), o for
@@ -20,7 +19,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
-from aegis_babyai.naming import colour_and_kind
+from aegis_babyai.levels import COLOURS
 from aegis_babyai.scene import MARKS, Scene, Sight, Thing, Walls
 
 if TYPE_CHECKING:
@@ -119,16 +118,14 @@ def _order(sight: Sight) -> tuple[int, int, int]:
 
 def _named(thing: Thing, marked: bool) -> str:
     mark = (thing.mark or _PLAIN) if marked else ""
-    name = thing.colour + thing.kind
-    return " ".join([word for word in (mark, name, thing.state) if word])
+    return " ".join([word for word in (mark, thing.colour, thing.kind, thing.state) if word])
 
 
 def _thing_of(words: Sequence[str]) -> Thing:
-    """Return the thing that words name: mark, colour with type, and state."""
+    """Return the thing that words name: mark, colour, type and state."""
     first = words[0] if words else ""
-    name, *state = words[1:] if first in {_PLAIN, *MARKS} else words
-    colour, kind = colour_and_kind(name)
-    if len(state) > 1:
+    colour, kind, *state = words[1:] if first in {_PLAIN, *MARKS} else words
+    if colour not in COLOURS or len(state) > 1:
         raise ValueError(f"not a thing: {' '.join(words)}")
     return Thing(colour, kind, state[0] if state else "", first if first in MARKS else "")
 

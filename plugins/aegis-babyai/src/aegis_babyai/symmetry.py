@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve, frozen
 
 from aegis_babyai import rendering
-from aegis_babyai.naming import apart, joined
 from aegis_babyai.scene import Scene, Sight, Thing
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Symmetry:
     def text(self, text: str) -> str:
         """Return words as they would be in the other world: of missions, actions."""
         words = {**self.names, **(_SIDES if self.mirrored else {})}
-        return joined(_WORD.sub(lambda found: words.get(found[0], found[0]), apart(text)))
+        return _WORD.sub(lambda found: words.get(found[0], found[0]), text)
 
     def scene(self, scene: Scene) -> Scene:
         """Return a scene as it would be in the other world."""
