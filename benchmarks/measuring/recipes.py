@@ -192,7 +192,7 @@ IMPROVE_ROWS: Final = (
         _ROUND + "`policy-gradient` on the newest 2,000 steps, its critic on all.",
         "mini",
         papers=False,
-        shown=(1, 2),
+        shown=(1, 2, 3),
     ),
     ImproveRow(
         "improve-library-hrm",
