@@ -87,6 +87,7 @@ def run(made, tmp_path, monkeypatch):
     return in_a_shell
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("code", RUN)
 def test_the_commands_of_a_section_print_what_it_shows(run, tmp_path, code):
     body = SECTIONS[code]

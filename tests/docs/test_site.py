@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOOKS = [name for name in vars(hookspecs) if name.startswith("aegis_")]
 
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.outside
 
 
 def built(folder):
