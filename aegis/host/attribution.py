@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -81,7 +82,20 @@ def way_out(plugin: PluginInfo) -> str:
         return "this is a defect of the host: please report it with this message"
     if plugin.distribution == LOCAL:
         return f"correct the file, or take {plugin.name} out of [plugins].enabled"
+    if _is_editable(plugin.distribution):
+        return f"correct it where it is developed, or aegis plugins disable {plugin.name}"
     return f"pip install --upgrade {plugin.distribution}, or aegis plugins disable {plugin.name}"
+
+
+def _is_editable(distribution: str) -> bool:
+    """Return whether a distribution is installed from its author's folder (``pip install -e``)."""
+    from importlib import metadata
+
+    try:
+        told = metadata.distribution(distribution).read_text("direct_url.json")
+        return bool(told) and json.loads(str(told)).get("dir_info", {}).get("editable") is True
+    except (metadata.PackageNotFoundError, ValueError, AttributeError):
+        return False
 
 
 def _located(error: AegisError, who: str) -> AegisError:

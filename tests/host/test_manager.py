@@ -385,3 +385,14 @@ def test_the_builtins_are_plugins_like_others(tmp_path):
     assert all(plugin.builtin and plugin.distribution == "aegis-agents" for plugin in host.plugins)
     assert {"research", "research-gym"} <= set(names(host, "environment"))
     assert {"rules", "random"} <= set(names(host, "engine"))
+
+
+def test_who_develops_a_plugin_is_told_to_correct_it(install, tmp_path):
+    path = install("mine", "raise ValueError('no')")
+    (info,) = path.parent.glob("acme_mine-*.dist-info")
+    (info / "direct_url.json").write_text('{"url": "file:///src", "dir_info": {"editable": true}}')
+    (problem,) = refused(["mine"], tmp_path).problems
+    assert problem.fix == "correct it where it is developed, or aegis plugins disable mine"
+    (info / "direct_url.json").write_text('{"url": "file:///src", "dir_info": {}}')
+    (problem,) = refused(["mine"], tmp_path).problems
+    assert problem.fix == "pip install --upgrade acme-mine, or aegis plugins disable mine"
