@@ -9,6 +9,7 @@ from attrs import evolve
 
 from aegis.config.settings import PhaseSettings, ProfileSettings
 from aegis.contracts.capabilities import EngineCapabilities, TrainerCapabilities
+from aegis.contracts.names import did_you_mean
 from aegis.errors import AegisError, InputError
 from aegis.host.composition import Chosen, compose
 from aegis.testing.subject import Subject
@@ -55,7 +56,7 @@ def _plugin(project: Project, name: str) -> PluginInfo:
     on = [info.name for info in project.host.plugins if not info.builtin]
     raise InputError.of(
         "not-enabled",
-        f'plugin "{name}" is not enabled in {project.source.name}',
+        f'plugin "{name}" is not enabled in {project.source.name}{did_you_mean(name, on)}',
         where="[plugins].enabled",
         fix=f"aegis plugins enable {name}" + (f"; enabled: {', '.join(on)}" if on else ""),
     )

@@ -167,3 +167,11 @@ def test_what_a_component_raises_is_told_with_its_place(tmp_path, installed):
     assert "KeyError: 'w_q'" in first.message
     assert "plugin.py:" in first.where
     assert {one.status for one in report.findings if one.check == "engine-batch"} == {"blocked"}
+
+
+def test_a_plugin_that_is_not_enabled_is_refused_with_the_nearest_one(tmp_path, installed):
+    project = ToyProject.make(tmp_path / "project", PROFILE, [installed(source())])
+    with pytest.raises(InputError, match='did you mean "even"') as caught:
+        project.check("evn")
+
+    assert caught.value.problems[0].fix.startswith("aegis plugins enable evn")
