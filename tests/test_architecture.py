@@ -78,6 +78,7 @@ ALLOWED = {
         "agent",
         "learning",
         "neural",
+        "resources",
     },
     "scaffolding": {"errors", "contracts", "host"},
     "deprecations": set(),

@@ -52,10 +52,20 @@ def check_plugin(
     with tempfile.TemporaryDirectory(prefix="aegis-checks-") as made:
         info, subjects = subjects_of(project, plugin, Path(made))
         for kind, subject in subjects:
-            for finding in findings_of(subject, kind, waivers, only):
+            broken = kind == "composition" and any(one.status == "failed" for one in findings)
+            made_of = findings_of(subject, kind, waivers, only)
+            for finding in _blocked(subject, only) if broken else made_of:
                 findings.append(finding)
                 told(finding)
     return Report(f"{info.distribution} {info.version}".rstrip(), tuple(findings))
+
+
+def _blocked(subject: Subject, only: Collection[str]) -> Iterator[Finding]:
+    """Yield findings of a profile whose parts do not pass: it would only say the same again."""
+    for one in suite("composition"):
+        if not only or one.name in only:
+            why = "what it is made of does not pass"
+            yield Finding(subject.label, one.name, one.title, "blocked", why)
 
 
 def findings_of(

@@ -12,17 +12,20 @@ from aegis.contracts.capabilities import EngineCapabilities, TrainerCapabilities
 from aegis.contracts.names import did_you_mean
 from aegis.errors import AegisError, InputError
 from aegis.host.composition import Chosen, compose
+from aegis.resources import library
 from aegis.testing.subject import Subject
 from aegis.testing.tiny import tiny_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aegis.contracts.component import Component
     from aegis.host.plugin import PluginInfo, Provided
     from aegis.project import Project
     from aegis.testing.checks import Kind
 
 _PROFILE: Final = "conformance"
+_LIBRARY_TOOLS: Final = ("search_library", "read", "write_note")
 
 
 def subjects_of(
@@ -77,37 +80,44 @@ def _of_plugin(project: Project, info: PluginInfo, folder: Path) -> Subject:
 
 def _subjects(project: Project, provided: Provided, folder: Path) -> Iterator[Subject]:
     chosen = chosen_for(project, provided)
-    library = Path(project.config.settings.agent.library)
+    notes = Path(project.config.settings.agent.library)
     if provided.component.kind != "trainer":
-        yield Subject(chosen, folder, project=project.folder, library=library)
+        yield Subject(chosen, folder, project=project.folder, library=notes)
         return
     for engine in _engines_for(project, chosen):
         place = folder / engine.component.name
         place.mkdir()
-        yield Subject(chosen, place, engine=engine, project=project.folder, library=library)
+        yield Subject(chosen, place, engine=engine, project=project.folder, library=notes)
 
 
 def chosen_for(project: Project, provided: Provided) -> Chosen:
     """Return a component with the settings and parts that the project gives it."""
     component = provided.component
     name, kind = component.name, component.kind
-    settings = project.config.settings
-    profile = ProfileSettings(
-        engine=name if kind == "engine" else "rules",
-        environment=name if kind == "environment" else "research-gym",
-        phases=PhaseSettings(imitate=name) if kind == "trainer" else PhaseSettings(),
-    )
-    tools = (name,) if kind == "tool" else ()
-    changed = evolve(
-        settings,
-        profiles={**settings.profiles, _PROFILE: profile},
-        agent=evolve(settings.agent, tools=tools),
-    )
     if kind == "tokenizer":
         config = None if component.config is None else project.config.section(kind, name)
         return Chosen(f"tokenizer.{name}", provided, config, f'tokenizer "{name}"')
-    found = compose(project.host, evolve(project.config, settings=changed), _PROFILE)
+    found = _around(project, component).composition
     return next(one for one in found.roots() if one.component is component)
+
+
+def _around(project: Project, component: Component) -> Project:
+    """Return the project with a profile around one component; what else it needs is builtin.
+
+    The agent lives in the sample library, whatever the project's is.
+    """
+    name, kind = component.name, component.kind
+    settings = project.config.settings
+    profile = ProfileSettings(
+        engine=name if kind == "engine" else "rules",
+        environment=name if kind == "environment" else "research",
+        phases=PhaseSettings(imitate=name) if kind == "trainer" else PhaseSettings(),
+    )
+    own = (name,) if kind == "tool" else ()
+    agent = evolve(settings.agent, tools=(*own, *_LIBRARY_TOOLS), library=str(library()))
+    changed = evolve(settings, profiles={**settings.profiles, _PROFILE: profile}, agent=agent)
+    config = evolve(project.config, settings=changed)
+    return evolve(project, config=config, composition=compose(project.host, config, _PROFILE))
 
 
 def _engines_for(project: Project, trainer: Chosen) -> Iterator[Chosen]:
@@ -150,8 +160,9 @@ def _resolves(project: Project, profile: str) -> bool:
 
 
 def _profiles(project: Project, info: PluginInfo, folder: Path) -> Iterator[Subject]:
-    """Yield the file's profiles that the plugin has a part in."""
+    """Yield the file's profiles that the plugin has a part in, or one around each component."""
     own = {component.name for component in info.components}
+    found = False
     for name, profile in project.config.settings.profiles.items():
         phases = (profile.phases.imitate, profile.phases.reinforce)
         try:
@@ -161,13 +172,17 @@ def _profiles(project: Project, info: PluginInfo, folder: Path) -> Iterator[Subj
                 raise
             continue
         if any(one.plugin.name == info.name for one in composition.walk()):
-            place = folder / "profiles" / name
-            place.mkdir(parents=True)
+            found = True
             whole = evolve(project, composition=composition)
-            yield Subject(
-                composition.engine,
-                place,
-                profile=whole,
-                project=project.folder,
-                label=f'profile "{name}"',
-            )
+            yield _of_profile(whole, folder / "profiles" / name, f'profile "{name}"')
+    for component in () if found or info.builtin else info.components:
+        if component.kind in ("engine", "environment", "tool"):
+            label = f'a profile around {component.kind} "{component.name}"'
+            place = folder / "around" / component.kind / component.name
+            yield _of_profile(_around(project, component), place, label)
+
+
+def _of_profile(project: Project, folder: Path, label: str) -> Subject:
+    folder.mkdir(parents=True)
+    engine = project.composition.engine
+    return Subject(engine, folder, profile=project, project=project.folder, label=label)
