@@ -31,7 +31,7 @@ NEEDS = {
     "sklearn-bandit": "sklearn",
     "trl-dpo": "trl",
 }
-OPEN = {"aegis.neural", "aegis.testing"}
+OPEN = {"aegis.commands", "aegis.neural", "aegis.testing"}
 GUARD = """
 import os, sys
 
