@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import numpy as np
 import torch
+from attrs import evolve
 
 from aegis.contracts.capabilities import EngineCapabilities, TokenizerCapabilities
+from aegis.errors import InputError
 from aegis.neural.saving import save_tensors
 from aegis.neural.scoring import masked_log_softmax, normalised
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from aegis.contracts.action import Action
     from aegis.contracts.component import Runtime
-    from aegis.contracts.roles import Written
     from aegis.contracts.scores import Scores
     from aegis.contracts.view import View
     from aegis.neural.torch_engine import ChoiceItem, TextItem
@@ -69,26 +70,19 @@ class TinyEngine:
     """Scores candidates by the bytes of their text.
 
     Args:
-        kind: What trainers accept it as.
+        facts: What its manifest says of it.
         module: Its weights.
         weights: Name of the weights, or None for fresh ones.
     """
 
-    def __init__(self, kind: str, module: TinyModule, weights: str | None) -> None:
+    def __init__(self, facts: EngineCapabilities, module: TinyModule, weights: str | None) -> None:
         self.module: torch.nn.Module = module
         self.tokenizer = ByteTokenizer()
-        self.capabilities = EngineCapabilities(
-            kind=kind,
-            embedding_rows=ROWS,
-            trainable=True,
-            tokenizer_max_id=ROWS - 1,
-            order_independent=True,
-            parameters=sum(weight.numel() for weight in module.parameters()),
-            weights=weights,
-        )
+        count = sum(weight.numel() for weight in module.parameters())
+        self.capabilities = evolve(facts, parameters=count, weights=weights)
 
     @classmethod
-    def build(cls, kind: str, runtime: Runtime) -> Self:
+    def build(cls, facts: EngineCapabilities, runtime: Runtime) -> Self:
         """Return a fresh engine of the run's seed, or the one of a checkpoint."""
         module, weights = TinyModule(runtime.seed), None
         if runtime.checkpoint is not None:
@@ -97,7 +91,7 @@ class TinyEngine:
             file = runtime.checkpoint / _FILE
             module.load_state_dict(load_file(file))
             weights = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-        return cls(kind, module.eval(), weights)
+        return cls(facts, module.eval(), weights)
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:
         """Return log-probabilities, (n,)."""
@@ -118,13 +112,13 @@ class TinyEngine:
         mask = torch.arange(scores.shape[1]) < lengths[:, None]
         return masked_log_softmax(scores, mask), mask
 
-    def text_log_probabilities(self, items: Sequence[TextItem]) -> torch.Tensor:
-        """Raise: it writes no text."""
-        raise NotImplementedError("the tiny engine writes no text")
+    def text_log_probabilities(self, items: Sequence[TextItem]) -> NoReturn:
+        """Refuse: this engine does not write."""
+        raise _writes_nothing(f"{len(items)} texts")
 
-    def write(self, view: View, action: Action, slot: str) -> Written:
-        """Raise: it writes no text."""
-        raise NotImplementedError("the tiny engine writes no text")
+    def write(self, view: View, action: Action, slot: str) -> NoReturn:  # noqa: ARG002 - it writes for no view
+        """Refuse: this engine does not write."""
+        raise _writes_nothing(f"{action.tool}.{slot}")
 
     def save(self, directory: Path) -> None:
         """Write its weights."""
@@ -143,3 +137,11 @@ class TinyEngine:
 
     def _ids(self, text: str) -> torch.Tensor:
         return torch.tensor(self.tokenizer.encode(text) or [0])
+
+
+def _writes_nothing(what: str) -> InputError:
+    return InputError.of(
+        "engine-writes-nothing",
+        f"the tiny engine cannot write {what}",
+        fix="leave out what has an open slot: its capabilities say that it writes no text",
+    )

@@ -6,8 +6,10 @@ import importlib.util
 import re
 import sys
 from importlib.resources import files
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import aegis
 from aegis.contracts.component import KINDS
 from aegis.contracts.names import NAME_RULE, did_you_mean, is_name
 from aegis.errors import InputError
@@ -23,29 +25,35 @@ _MARK: Final = re.compile(r"\{\{(\w+)\}\}")
 _INDEX: Final = """
     env:  # a variable of the repository: the index of CPU wheels that PyTorch names for pip
       PIP_EXTRA_INDEX_URL: ${{ vars.TORCH_INDEX }}"""
-_HOST: Final = "aegis-agents{extra}>=0.1,<0.2"
+_ATTRS: Final = "attrs>=24.2"
 
 
 class _About(NamedTuple):
+    """What a plugin of a kind is, and what it requires beside the host.
+
+    Attributes:
+        summary: One sentence.
+        extra: The host's extra that it needs, or empty.
+        requires: Other requirements.
+    """
+
     summary: str
-    requires: tuple[str, ...]
+    extra: str = ""
+    requires: tuple[str, ...] = (_ATTRS,)
 
 
 _ABOUT: Final[Mapping[Kind, _About]] = {
     "trainer": _About(
         "Trains engines of torch by advantage-weighted regression.",
-        ('"{host[neural]}"', '"attrs>=24.2"', '"torch>=2.10"'),
+        "[neural]",
+        (_ATTRS, "torch>=2.10"),
     ),
     "engine": _About(
-        "Prefers candidates that share words with the goal.",
-        ('"{host}"', '"attrs>=24.2"', '"numpy>=2.1"'),
+        "Prefers candidates that share words with the goal.", requires=(_ATTRS, "numpy>=2.1")
     ),
-    "tokenizer": _About(
-        "The bytes of a text as ids, behind a few that are reserved.",
-        ('"{host}"', '"attrs>=24.2"'),
-    ),
-    "tool": _About("Looks a term up in a file of definitions.", ('"{host}"', '"attrs>=24.2"')),
-    "environment": _About("Guess a number.", ('"{host}"', '"attrs>=24.2"')),
+    "tokenizer": _About("The bytes of a text as ids, behind a few that are reserved."),
+    "tool": _About("Looks a term up in a file of definitions."),
+    "environment": _About("Guess a number."),
 }
 
 
@@ -100,19 +108,14 @@ def _files(kind: Kind, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _words(kind: Kind, name: str) -> dict[str, str]:
     about = _ABOUT[kind]
-    requires = [
-        text.replace("{host}", _HOST.format(extra="")).replace(
-            "{host[neural]}", _HOST.format(extra="[neural]")
-        )
-        for text in about.requires
-    ]
+    requires = [f"aegis-agents{about.extra}{_host_range()}", *about.requires]
     words = {
         "kind": kind,
         "name": name,
         "package": name.replace("-", "_"),
         "class": "".join(part.capitalize() for part in re.split(r"[-_]", name)),
         "summary": about.summary,
-        "dependencies": ", ".join(requires),
+        "dependencies": ", ".join(f'"{one}"' for one in requires),
         "index": _INDEX if kind == "trainer" else "",
     }
     for part in ("manifest", "example", "keys"):
@@ -120,6 +123,12 @@ def _words(kind: Kind, name: str) -> dict[str, str]:
     if words["manifest"].startswith("@"):
         words["manifest"] = f"\n{words['manifest']}"  # two empty lines before a class
     return words
+
+
+def _host_range() -> str:
+    """Return the range of hosts that a plugin made by this one fits: its own minor version."""
+    major, minor = aegis.__version__.split(".")[:2]
+    return f">={major}.{minor},<{major}.{int(minor) + 1}"
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:
@@ -131,14 +140,13 @@ def _template(name: str) -> str:
 
 
 def _kind(kind: str) -> Kind:
-    for known in KINDS:
-        if known == kind:
-            return known
-    raise InputError.of(
-        "plugin-kind",
-        f'"{kind}" is no kind of plugin{did_you_mean(kind, KINDS)}',
-        fix=f"one of {', '.join(KINDS)}",
-    )
+    if kind not in KINDS:
+        raise InputError.of(
+            "plugin-kind",
+            f'"{kind}" is no kind of plugin{did_you_mean(kind, KINDS)}',
+            fix=f"one of {', '.join(KINDS)}",
+        )
+    return kind
 
 
 def _name(name: str) -> str:
@@ -149,18 +157,7 @@ def _name(name: str) -> str:
             f'"{name}" cannot be the name of a plugin',
             fix=f"{NAME_RULE}; for a package it begins with a letter",
         )
-    bundled = {component for names in BUNDLED.values() for component in names} | set(BUNDLED)
-    owner = (
-        "a plugin that is installed"
-        if name in installed()
-        else "a plugin of Aegis"
-        if name in bundled
-        else "a module of Python"
-        if package in sys.stdlib_module_names
-        else "a package that is installed"
-        if importlib.util.find_spec(package) is not None
-        else ""
-    )
+    owner = _owner(name, package)
     if owner:
         raise InputError.of(
             "plugin-taken",
@@ -168,3 +165,14 @@ def _name(name: str) -> str:
             fix=f'choose another one, such as "my-{name}"',
         )
     return name
+
+
+def _owner(name: str, package: str) -> str:
+    """Return what has a name already, in words; nothing where it is free."""
+    if name in installed():
+        return "a plugin that is installed"
+    if name in {*BUNDLED, *chain.from_iterable(BUNDLED.values())}:
+        return "a plugin of Aegis"
+    if package in sys.stdlib_module_names:
+        return "a module of Python"
+    return "a package that is installed" if importlib.util.find_spec(package) else ""

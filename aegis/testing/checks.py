@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from attrs import frozen
 
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
     from aegis.testing.subject import Subject
 
 Kind = Literal["plugin", "tokenizer", "engine", "trainer", "tool", "environment", "composition"]
-SUITES: Final[tuple[Kind, ...]] = (
-    "plugin",
-    "tokenizer",
-    "engine",
-    "trainer",
-    "tool",
-    "environment",
-    "composition",
-)
+SUITES: Final[tuple[Kind, ...]] = get_args(Kind)
 """What can be checked, in the order of a report."""
 
 

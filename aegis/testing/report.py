@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from attrs import frozen
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Status = Literal["passed", "failed", "waived", "skipped", "blocked"]
-STATUSES: Final[tuple[Status, ...]] = ("passed", "failed", "waived", "skipped", "blocked")
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 _COLUMN: Final = 24
 
 

@@ -12,13 +12,14 @@ from aegis.errors import AegisError, InputError
 from aegis.host.attribution import blame
 from aegis.testing.checks import Broken, NotApplicable, refuse_unknown, suite
 from aegis.testing.report import Finding, Report
-from aegis.testing.selecting import subjects_of
+from aegis.testing.selecting import plugins_of, subjects_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from aegis.project import Project
     from aegis.testing.checks import Check, Kind
+    from aegis.testing.report import Status
     from aegis.testing.subject import Subject
 
 _RAISED = "the component raises where its role has no room for it"
@@ -36,7 +37,7 @@ def check_plugin(
 
     Args:
         project: The project that enables it; its settings, and its profiles, are what is checked.
-        plugin: Name of the plugin, or of its distribution.
+        plugin: Name of the plugin, or of a distribution, all of whose plugins are checked then.
         waive: Checks that are not asked, with the reason of each, which the report shows. A name
             may be followed by the component that it is waived for: ``engine-saved:mine``.
         only: Names of checks; empty for all. What they need is run as well.
@@ -50,14 +51,15 @@ def check_plugin(
     refuse_unknown(only)
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="aegis-checks-") as made:
-        info, subjects = subjects_of(project, plugin, Path(made))
-        for kind, subject in subjects:
-            broken = kind == "composition" and any(one.status == "failed" for one in findings)
-            made_of = findings_of(subject, kind, waivers, only)
-            for finding in _blocked(subject, only) if broken else made_of:
-                findings.append(finding)
-                told(finding)
-    return Report(f"{info.distribution} {info.version}".rstrip(), tuple(findings))
+        plugins = plugins_of(project, plugin)
+        for number, info in enumerate(plugins):
+            for kind, subject in subjects_of(project, info, Path(made) / str(number)):
+                broken = kind == "composition" and any(one.status == "failed" for one in findings)
+                made_of = findings_of(subject, kind, waivers, only)
+                for finding in _blocked(subject, only) if broken else made_of:
+                    findings.append(finding)
+                    told(finding)
+    return Report(plugins[0].origin, tuple(findings))
 
 
 def _blocked(subject: Subject, only: Collection[str]) -> Iterator[Finding]:
@@ -90,9 +92,12 @@ def findings_of(
 def _finding(
     subject: Subject, one: Check, waive: Mapping[str, str], known: Mapping[str, Finding]
 ) -> Finding:
-    def said(status: str, message: str = "", **rest: str) -> Finding:
+    def said(
+        status: Status, message: str = "", cause: str = "", fix: str = "", where: str = ""
+    ) -> Finding:
         seconds = time.monotonic() - began
-        return Finding(subject.label, one.name, one.title, status, message, seconds=seconds, **rest)  # type: ignore[arg-type]  # the statuses are written out below
+        about = (subject.label, one.name, one.title)
+        return Finding(*about, status, message, cause, fix, where, seconds)
 
     began = time.monotonic()
     reason = waive.get(f"{one.name}:{subject.chosen.component.name}") or waive.get(one.name)

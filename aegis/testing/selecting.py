@@ -28,16 +28,12 @@ _PROFILE: Final = "conformance"
 _LIBRARY_TOOLS: Final = ("search_library", "read", "write_note")
 
 
-def subjects_of(
-    project: Project, plugin: str, folder: Path
-) -> tuple[PluginInfo, list[tuple[Kind, Subject]]]:
-    """Return a plugin and what of it is checked, in the order of the suites.
+def subjects_of(project: Project, info: PluginInfo, folder: Path) -> list[tuple[Kind, Subject]]:
+    """Return what of a plugin is checked, in the order of the suites.
 
     Raises:
-        InputError: ``not-enabled`` if the project does not enable it.
         PluginError: If it could not be loaded.
     """
-    info = _plugin(project, plugin)
     if info.error is not None:
         raise info.error
     made: list[tuple[Kind, Subject]] = [("plugin", _of_plugin(project, info, folder))]
@@ -49,13 +45,20 @@ def subjects_of(
                 place.mkdir(parents=True)
                 made += [(kind, one) for one in _subjects(project, provided, place)]
     made += [("composition", one) for one in _profiles(project, info, folder)]
-    return info, made
+    return made
 
 
-def _plugin(project: Project, name: str) -> PluginInfo:
-    for info in project.host.plugins:
-        if name in (info.name, info.distribution) or name == info.name.removeprefix("builtin:"):
-            return info
+def plugins_of(project: Project, name: str) -> list[PluginInfo]:
+    """Return the enabled plugin of a name, or all of a distribution.
+
+    Raises:
+        InputError: ``not-enabled`` if the project enables none.
+    """
+    plugins = project.host.plugins
+    found = [info for info in plugins if name in (info.name, info.name.removeprefix("builtin:"))]
+    found = found or [info for info in plugins if name == info.distribution]
+    if found:
+        return found
     on = [info.name for info in project.host.plugins if not info.builtin]
     raise InputError.of(
         "not-enabled",
@@ -74,7 +77,7 @@ def _of_plugin(project: Project, info: PluginInfo, folder: Path) -> Subject:
     )
     chosen = Chosen("plugin", Provided(about, info), None, "")
     place = folder / "plugin"
-    place.mkdir()
+    place.mkdir(parents=True)
     return Subject(chosen, place, project=project.folder, label=f'plugin "{info.name}"')
 
 

@@ -15,39 +15,35 @@ if TYPE_CHECKING:
     from aegis.contracts.component import Runtime
 
 NAME: Final = "tiny"
-ROWS: Final = 256
-"""Rows of its embedding: one a byte."""
-WIDTH: Final = 16
+_BYTES: Final = 256
 
 
 def tiny_component(kind: str = "tiny") -> Component:
-    """Return the manifest of an engine of about 4,000 weights with the role `TorchEngine`.
+    """Return the manifest of an engine of 8,448 weights with the role `TorchEngine`.
 
     A candidate's score is how well the mean of its bytes' embeddings fits that of the view's.
 
     Args:
         kind: What it gives itself out as, for trainers that accept that kind.
     """
-
-    def describe(_: Any) -> EngineCapabilities:
-        return EngineCapabilities(
-            kind=kind,
-            embedding_rows=ROWS,
-            trainable=True,
-            tokenizer_max_id=ROWS - 1,
-            order_independent=True,
-        )
+    facts = EngineCapabilities(
+        kind=kind,
+        embedding_rows=_BYTES,
+        trainable=True,
+        tokenizer_max_id=_BYTES - 1,
+        order_independent=True,
+    )
 
     def build(_: Any, __: Mapping[str, Any], runtime: Runtime) -> Any:
         from aegis.neural.tiny import TinyEngine
 
-        return TinyEngine.build(kind, runtime)
+        return TinyEngine.build(facts, runtime)
 
     return Component(
         kind="engine",
         name=NAME,
         summary="A few thousand weights over the bytes of a text.",
-        describe=describe,
+        describe=lambda _: facts,
         build=build,
     )
 

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from attrs import define, field
+from attrs import define
 
 from aegis.contracts.capabilities import TrainerCapabilities
 from aegis.contracts.roles import TrainingContext, TrainingResult
@@ -52,7 +52,7 @@ class _Training:
     after: dict[str, np.ndarray[Any, Any]]
     data_changed: bool
     seconds: float = 0.0
-    outside: dict[str, tuple[str, str]] = field(factory=dict)
+    outside: tuple[str, ...] = ()
 
 
 def _data() -> ExperienceDataset:
@@ -112,11 +112,7 @@ def _train(
     outside = _outside()
     try:
         result: Any = trainer.train(engine, steps, context)
-        changed = {
-            name: (value, _outside()[name])
-            for name, value in outside.items()
-            if _outside()[name] != value
-        }
+        after = _outside()
         return _Training(
             result=result,
             folder=context.directory,
@@ -127,7 +123,7 @@ def _train(
             after=_weights(engine),
             data_changed=repr((list(steps), list(held_out))) != told,
             seconds=time.monotonic() - began,
-            outside=changed,
+            outside=tuple(name for name, value in outside.items() if after[name] != value),
         )
     finally:
         engine.close()
@@ -294,7 +290,7 @@ def leaves_the_process_alone(subject: Subject) -> None:
     """Generators, environment, folder and settings of the process are as before."""
     changed = _again(subject).outside
     if changed:
-        name = next(iter(changed))
+        name = changed[0]
         raise Broken(
             f"a training changed {', '.join(changed)} of the process",
             cause="torch.manual_seed, random.seed, os.environ or os.chdir without undoing it",
@@ -306,12 +302,17 @@ def leaves_the_process_alone(subject: Subject) -> None:
         )
 
 
+def _numpy_generator() -> str:
+    """Return the state of numpy's global generator."""
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return repr((name, np.asarray(keys).tobytes(), rest))
+
+
 def _outside() -> dict[str, str]:
     """Return what a process is, as texts that can be compared."""
     found = {
         "random generator": repr(hash(random.getstate())),
-        "numpy generator": repr(np.random.get_state()[1].tobytes())  # type: ignore[index]
-        + repr(np.random.get_state()[2]),  # type: ignore[index]
+        "numpy generator": _numpy_generator(),
         "environment variables": repr(sorted(os.environ.items())),
         "working folder": str(os.getcwd()),  # noqa: PTH109 - a string is compared
         "signal handlers": repr([signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]),

@@ -22,7 +22,7 @@ def _made(name: str, runtime: aegis.Runtime) -> Any:  # noqa: C901 - it goes wro
     engine = tiny_component("sound").build(None, {}, runtime)
     kind = type(engine)
 
-    class Engine(kind):  # type: ignore[misc, valid-type]
+    class Engine(kind):
         calls = 0
 
         def score(self, view: Any, candidates: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from sklearn.feature_extraction import FeatureHasher  # type: ignore[import-untyped]
-from sklearn.linear_model import Ridge  # type: ignore[import-untyped]
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.linear_model import Ridge
 
 import aegis
 

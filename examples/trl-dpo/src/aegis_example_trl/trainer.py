@@ -15,9 +15,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from attrs import define
-from datasets import Dataset  # type: ignore[import-untyped]
+from datasets import Dataset
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
-from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
+from trl import DPOConfig, DPOTrainer
 
 import aegis
 
@@ -86,7 +86,7 @@ class DpoTrainer:
         load, cpu = AutoModelForCausalLM, next(engine.module.parameters()).device.type == "cpu"
         model, old = (load.from_pretrained(folder, dtype=torch.float32) for _ in range(2))
         end, *_ = engine.tokenizer.capabilities.special_tokens
-        words = PreTrainedTokenizerFast(tokenizer_file=f"{folder}/tokenizer.json", eos_token=end)  # type: ignore[no-untyped-call]
+        words = PreTrainedTokenizerFast(tokenizer_file=f"{folder}/tokenizer.json", eos_token=end)  # type: ignore[no-untyped-call]  # transformers does not annotate it
         told: Any = {"seed": seed, "beta": own.beta, "num_train_epochs": own.epochs, "use_cpu": cpu}
         told |= {"per_device_train_batch_size": own.batch_size, "learning_rate": own.learning_rate}
         told |= {"loss_type": ["sigmoid_norm"], "lr_scheduler_type": "constant", "bf16": False}
