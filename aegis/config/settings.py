@@ -174,7 +174,7 @@ class LearningSettings:
         ge=0,
         le=1000,
         help="Further demonstrations made of each step by symmetries of its environment, where it "
-        "knows any (babyai: mirrored, colours and objects renamed).",
+        "knows any (babyai: mirrored, colours and objects renamed, other things around).",
     )
     minutes: float = setting(
         120.0, gt=0, le=100_000, help="Minutes that one training job may take, by the clock."

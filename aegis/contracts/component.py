@@ -99,9 +99,9 @@ class Component:
             task: ``("level", "track")`` makes ``babyai:GoToLocal:marked`` a task. Experience and
             results bear this name.
         variants: For environments: makes further demonstrations out of one that are as good as it
-            by a symmetry of the environment (mirrored, its colours renamed), for trainings that
-            ask for them (``[learning].variants``). Called with a recorded step, how many, and a
-            seed; returns as many steps at most.
+            by what the environment does not care about (mirrored, its colours renamed, other
+            things in the background), for trainings that ask for them (``[learning].variants``).
+            Called with a recorded step, how many, and a seed; returns as many steps at most.
         published: For environments: returns what others report for a task, given its settings.
             Comparisons show it beside their own rows.
     """

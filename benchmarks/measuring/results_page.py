@@ -26,7 +26,8 @@ _BABY: Final = """
 Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody, on seeds that no choice was
 made on; the mean of training seeds {seeds}, intervals clustered by episode. Of greedy and sampled decisions the better
 one is shown and named. `random`, `majority`, `untrained` and the bot play the same episodes. Each decision of a demonstration is trained on
-in up to 24 further forms that symmetries make of it (mirrored; colours and objects renamed where the level's missions allow it).
+in up to 24 further forms that symmetries make of it (mirrored; colours and objects renamed where the level's missions allow
+it), among other things (what the mission does not speak of moved, renamed or left out where the way is as free).
 
 Two tracks, never put together. *unmarked*: the view lists what is seen, and the model has to find what the mission
 means. *marked*: the view says of an object that it is what the mission means, so the model only has to get there.

@@ -39,47 +39,56 @@ class Level:
     Attributes:
         colours: Colours that may be exchanged, in blocks.
         types: Types of objects that may be exchanged, in blocks.
+        inside: Where all is one room of at most 6 places across: that number. Else 0.
     """
 
     colours: Blocks = _ALL_COLOURS
     types: Blocks = _ALL_TYPES
+    inside: int = 0
 
 
 _ALIKE: Final = Level()
+_ROOM2: Final = Level(inside=2)
+_ROOM3: Final = Level(inside=3)
+_ROOM4: Final = Level(inside=4)
+_ROOM5: Final = Level(inside=5)
+_ROOM6: Final = Level(inside=6)
 _LOCKED: Final = Level(types=_NO_KEYS)
 _NAMED_TYPE: Final = Level(types=())
 
 LEVELS: Final[Mapping[str, Level]] = {
     # The mission is the red ball's.
-    "GoToRedBallGrey": Level(colours=(), types=_NO_BALLS),
-    "GoToRedBall": Level(colours=_NOT_RED, types=_NO_BALLS),
-    "GoToRedBallNoDists": Level(colours=(), types=()),
+    "GoToRedBallGrey": Level(colours=(), types=_NO_BALLS, inside=6),
+    "GoToRedBall": Level(colours=_NOT_RED, types=_NO_BALLS, inside=6),
+    "GoToRedBallNoDists": Level(colours=(), types=(), inside=6),
     "GoToRedBlueBall": Level(
-        colours=(("red", "blue"), ("green", "purple", "yellow", "grey")), types=_NO_BALLS
+        colours=(("red", "blue"), ("green", "purple", "yellow", "grey")),
+        types=_NO_BALLS,
+        inside=6,
     ),
     # One room.
-    "GoToObj": _ALIKE,
-    "GoToObjS4": _ALIKE,
-    "GoToLocal": _ALIKE,
-    "GoToLocalS5N2": _ALIKE,
-    "GoToLocalS6N2": _ALIKE,
-    "GoToLocalS6N3": _ALIKE,
-    "GoToLocalS6N4": _ALIKE,
-    "GoToLocalS7N4": _ALIKE,
-    "GoToLocalS7N5": _ALIKE,
-    "GoToLocalS8N2": _ALIKE,
-    "GoToLocalS8N3": _ALIKE,
-    "GoToLocalS8N4": _ALIKE,
-    "GoToLocalS8N5": _ALIKE,
-    "GoToLocalS8N6": _ALIKE,
-    "GoToLocalS8N7": _ALIKE,
-    "PickupLoc": _ALIKE,
-    "PickupDist": Level(colours=(COLOURS[:-1],)),  # its missions know "the grey object"
-    "PickupDistDebug": Level(colours=(COLOURS[:-1],)),
-    "PutNextLocal": _ALIKE,
-    "PutNextLocalS5N3": _ALIKE,
-    "PutNextLocalS6N4": _ALIKE,
-    "OneRoomS8": _NAMED_TYPE,
+    "GoToObj": _ROOM6,
+    "GoToObjS4": _ROOM2,
+    "GoToLocal": _ROOM6,
+    "GoToLocalS5N2": _ROOM3,
+    "GoToLocalS6N2": _ROOM4,
+    "GoToLocalS6N3": _ROOM4,
+    "GoToLocalS6N4": _ROOM4,
+    "GoToLocalS7N4": _ROOM5,
+    "GoToLocalS7N5": _ROOM5,
+    "GoToLocalS8N2": _ROOM6,
+    "GoToLocalS8N3": _ROOM6,
+    "GoToLocalS8N4": _ROOM6,
+    "GoToLocalS8N5": _ROOM6,
+    "GoToLocalS8N6": _ROOM6,
+    "GoToLocalS8N7": _ROOM6,
+    "PickupLoc": _ROOM6,
+    "PickupDist": Level(colours=(COLOURS[:-1],), inside=5),  # its missions know "the grey object"
+    "PickupDistDebug": Level(colours=(COLOURS[:-1],), inside=5),
+    "PutNextLocal": _ROOM6,
+    "PutNextLocalS5N3": _ROOM3,
+    "PutNextLocalS6N4": _ROOM4,
+    "OneRoomS8": Level(types=(), inside=6),
     "OneRoomS12": _NAMED_TYPE,
     "OneRoomS16": _NAMED_TYPE,
     "OneRoomS20": _NAMED_TYPE,

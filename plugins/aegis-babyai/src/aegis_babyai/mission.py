@@ -39,11 +39,15 @@ class Wanted(NamedTuple):
     kind: str
     side: Place | None
 
+    def describes(self, colour: str, kind: str) -> bool:
+        """Return whether things of such a colour and type are meant, on whatever side."""
+        if self.colour not in {"", colour}:
+            return False
+        return self.kind == kind or (self.kind == "object" and kind != "door")
+
     def matches(self, kept: Kept, memory: Memory) -> bool:
         """Return whether a thing is among them."""
-        if self.colour not in {"", kept.colour}:
-            return False
-        if self.kind != kept.kind and (self.kind != "object" or kept.kind == "door"):
+        if not self.describes(kept.colour, kept.kind):
             return False
         if self.side is None:
             return True

@@ -1,4 +1,7 @@
-"""Variants: demonstrations as good as a recorded one, by the symmetries of its level."""
+"""Variants: demonstrations as good as a recorded one, by the symmetries of its level.
+
+Where the level is one room, other things lie around as well (`aegis_babyai.scenery`).
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from attrs import evolve
 from aegis import InputError
 from aegis_babyai import rendering
 from aegis_babyai.levels import LEVELS
+from aegis_babyai.scenery import redrawn
 from aegis_babyai.symmetry import Symmetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import aegis
-    from aegis_babyai.levels import Blocks
+    from aegis_babyai.levels import Blocks, Level
 
 _TRIES: Final = 4
 """Symmetries drawn for every variant that is asked for: many change nothing that is shown, such as
@@ -37,8 +41,8 @@ def variants(experience: aegis.Experience, count: int, seed: int) -> list[aegis.
             words than this version's.
     """
     try:
-        blocks = _blocks(experience)
-        found = list(_distinct(experience, blocks, count, seed))
+        level = LEVELS[experience.environment.split(":")[1]]
+        found = list(_distinct(experience, level, count, seed))
     except (ValueError, LookupError) as error:
         raise InputError.of(
             "babyai-variants",
@@ -50,7 +54,7 @@ def variants(experience: aegis.Experience, count: int, seed: int) -> list[aegis.
 
 
 def _distinct(
-    experience: aegis.Experience, blocks: Blocks, count: int, seed: int
+    experience: aegis.Experience, level: Level, count: int, seed: int
 ) -> Iterator[aegis.Experience]:
     if experience.decision.chosen is None:  # imported: nobody knows what was right
         return
@@ -58,9 +62,11 @@ def _distinct(
     drawing = random.Random(  # noqa: S311 - a training needs no secrets
         blake2b(origin.encode(), digest_size=8).digest()
     )
+    blocks = _blocks(experience, level)
     known = {_shown(experience)}
     for _ in range(_TRIES * count):
-        variant = _under(Symmetry.drawn(drawing, blocks), experience)
+        step = _elsewhere(experience, level, drawing) if level.inside else experience
+        variant = _under(Symmetry.drawn(drawing, blocks), step)
         if _shown(variant) not in known:
             known.add(_shown(variant))
             yield variant
@@ -72,9 +78,17 @@ def _shown(experience: aegis.Experience) -> tuple[str, int | None]:
     return experience.view.render(), experience.decision.chosen
 
 
-def _blocks(experience: aegis.Experience) -> Blocks:
+def _elsewhere(
+    experience: aegis.Experience, level: Level, drawing: random.Random
+) -> aegis.Experience:
+    """Return a step among other things."""
+    view = experience.view
+    scene = redrawn(rendering.scene_of(view.observation), view.goal, level, drawing)
+    return evolve(experience, view=evolve(view, observation=rendering.lines(scene)))
+
+
+def _blocks(experience: aegis.Experience, level: Level) -> Blocks:
     """Return the names that may be exchanged in a step."""
-    level = LEVELS[experience.environment.split(":")[1]]
     action = experience.decision.action
     facing = rendering.facing(rendering.scene_of(experience.view.observation))
     # A toggled box is gone, a toggled ball is not: there the types are not alike.

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from minigrid.core.world_object import Ball, Box, Key
+from minigrid.utils.baby_ai_bot import BabyAIBot
+
+from aegis_babyai.actions import ACTIONS
+from aegis_babyai.environment import CANDIDATES, BabyAI
+from aegis_babyai.levels import LEVELS
+from aegis_babyai.mission import wanted_of
+from aegis_babyai.rendering import scene_of
+from aegis_babyai.scenery import redrawn
+from aegis_babyai.settings import BabyAISettings
+from aegis_babyai.world import begin, open_world
+
+FOUR = ("GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
+SMALL = ("GoToLocalS5N2", "PutNextLocalS6N4", "PickupDist")
+
+
+def _demonstration(level, seed, track="unmarked"):
+    """Return the mission, and scene and action of each step of the bot's episode."""
+    world = BabyAI(BabyAISettings(level=level, track=track))
+    view = world.reset(seed)
+    (bot,) = world.experts()["bot"]
+    steps, done = [], False
+    while not done:
+        action = bot.advice()
+        steps.append((scene_of(view.observation), action))
+        result = world.step(CANDIDATES[ACTIONS.index(action)])
+        view, done = result.view, result.done
+    return view.goal, steps, world.episode.level_seed
+
+
+def _means(mission, thing):
+    return any(one.describes(thing.colour, thing.kind) for one in wanted_of(mission))
+
+
+def _in_sight(place):
+    return 0 <= place[0] <= 6 and abs(place[1]) <= 3
+
+
+@pytest.mark.parametrize("level", [*FOUR, *SMALL])
+@pytest.mark.parametrize("track", ["marked", "unmarked"])
+def test_what_the_mission_speaks_of_and_the_way_there_stay(level, track):
+    drawing, moved, renamed, left_out = random.Random(0), 0, 0, 0
+    for seed in range(6):
+        mission, steps, _ = _demonstration(level, seed, track)
+        for scene, _ in steps * 3:
+            new = redrawn(scene, mission, LEVELS[level], drawing)
+            assert (new.walls, new.carried, new.last) == (scene.walls, scene.carried, scene.last)
+            before, after = [*scene.seen, *scene.past], [*new.seen, *new.past]
+            named = [sight for sight in before if _means(mission, sight.thing)]
+            assert [sight for sight in after if _means(mission, sight.thing)] == named
+            places = [sight[1:] for sight in after]
+            assert len({*places, (0, 0)}) == len(places) + 1
+            assert all(_in_sight(sight[1:]) for sight in new.seen)
+            assert [s for s in before if s[1:] == (1, 0)] == [s for s in after if s[1:] == (1, 0)]
+            for ahead, aside in (sight[1:] for sight in named):
+                within = {
+                    (x, y)
+                    for x in range(min(0, ahead), max(0, ahead) + 1)
+                    for y in range(min(0, aside), max(0, aside) + 1)
+                }
+                assert within & {s[1:] for s in before} == within & {*places}
+            left_out += len(after) < len(before)
+            moved += bool({*places} - {sight[1:] for sight in before})
+            renamed += bool({s.thing for s in after} - {s.thing for s in before})
+    assert moved and left_out and renamed
+
+
+@pytest.mark.parametrize("level", [*FOUR, *SMALL])
+def test_nothing_is_put_into_a_wall(level):
+    drawing, checked = random.Random(1), 0
+    for seed in range(5):
+        mission, steps, number = _demonstration(level, seed)
+        world = open_world(level)
+        begin(world, number)
+        for scene, action in steps:
+            for sight in (
+                *(new := redrawn(scene, mission, LEVELS[level], drawing)).seen,
+                *new.past,
+            ):
+                x, y = _place(world, sight[1:])
+                assert 0 < x < world.width - 1
+                assert 0 < y < world.height - 1
+                checked += 1
+            world.step(ACTIONS.index(action))
+    assert checked
+
+
+@pytest.mark.parametrize("level", FOUR)
+def test_the_bot_does_the_same_among_other_things(level):
+    """The world is changed to what the scene shows, and minigrid's planner is asked there."""
+    drawing, same, asked = random.Random(2), 0, 0
+    for seed in range(14):
+        mission, steps, number = _demonstration(level, seed)
+        for index, (scene, action) in enumerate(steps):
+            new = redrawn(scene, mission, LEVELS[level], drawing)
+            world = open_world(level)
+            begin(world, number)
+            bot, taken = BabyAIBot(world), None
+            for _, earlier in steps[:index]:
+                taken = int(bot.replan(taken))
+                assert ACTIONS[taken] == earlier
+                world.step(taken)
+            if new != scene and _furnish(world, scene, new):
+                same += ACTIONS[int(bot.replan(taken))] == action
+                asked += 1
+    assert asked > 40
+    assert same / asked > 0.97, f"{same} of {asked}"
+
+
+def _place(world, place):
+    (x, y), (fx, fy), (rx, ry) = world.agent_pos, world.dir_vec, world.right_vec
+    ahead, aside = place
+    return int(x + ahead * fx + aside * rx), int(y + ahead * fy + aside * ry)
+
+
+def _furnish(world, scene, new):
+    """Put into a world what a scene shows in the place of another; whether there was room."""
+    before = {sight[1:]: sight.thing for sight in (*scene.seen, *scene.past)}
+    known = {place: world.grid.get(*_place(world, place)) for place in before}
+    for place in before:
+        world.grid.set(*_place(world, place), None)
+    for sight in (*new.seen, *new.past):
+        cell = _place(world, sight[1:])
+        if world.grid.get(*cell) is not None:
+            return False  # something that was never seen stands there
+        if before.get(sight[1:]) == sight.thing:
+            thing = known[sight[1:]]
+        else:
+            thing = {"ball": Ball, "box": Box, "key": Key}[sight.thing.kind](sight.thing.colour)
+            thing.init_pos = thing.cur_pos = cell
+        world.grid.set(*cell, thing)
+    return True
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_of_one_room_knows_its_size(level):
+    world = open_world(level)
+    alone = world.num_rows == world.num_cols == 1 and world.room_size <= 8
+    assert LEVELS[level].inside == (world.room_size - 2 if alone else 0)
