@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
+from measuring import seven_features
 from measuring.recipes import (
     GYM_ROWS,
     IMPROVE_ROWS,
@@ -35,6 +36,7 @@ from measuring.recipes import (
 )
 from measuring.results_page import page
 
+from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.machine import machine
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 HERE: Final = ROOT / "benchmarks" / "results"
 ROWS: Final = HERE / "rows"
 WORK: Final = ROOT / "data" / "run" / "results"
+LIBRARY: Final = ROOT / "data" / "library"
 EPISODES: Final = 512
 _AEGIS: Final = "import sys; from aegis.cli.main import main; main(sys.argv[1:])"
 
@@ -167,7 +170,7 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
 def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:
     """Return the words that say what is played over."""
     if not row.papers:
-        return ["--set", f"agent.library={ROOT / 'data' / 'library'}"]
+        return ["--set", f"agent.library={LIBRARY}"]
     assert corpus is not None
     return ["--set", f"environment.research-gym.corpus={corpus.resolve()}"]
 
@@ -176,7 +179,12 @@ def gym(row: GymRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
     """Return everything about a row of research-gym."""
     words = ["compare", "rules", "--task", "research-gym", "--episodes", row.episodes]
     words += ["--first", row.first, "--jobs", jobs]
-    found = aegis(project("arena"), *corpus_of(row, corpus), *words)
+    arena = project("arena")
+    found = aegis(arena, *corpus_of(row, corpus), *words)
+    index = load_index(corpus if corpus and row.papers else LIBRARY, arena / "data" / "run" / "gym")
+    seeds = range(row.first, row.first + row.episodes)
+    place = [each["name"] for each in found["rows"]].index("rules") + 1
+    found["rows"].insert(place, seven_features.row(index, seeds))
     return {
         "row": row.name,
         "kind": "research-gym",

@@ -169,6 +169,11 @@ def _published(rows: dict[str, Row]) -> Iterator[str]:
 
 def _gym(rows: Sequence[Row]) -> Iterator[str]:
     yield "\n## research-gym\n"
+    yield (
+        "\n*Regression on seven features*: relevance by logistic regression on a document's rank, `title`, `text`, `rare`\n"
+        "and `like`, how many were read and the step, fitted on 5,175 documents that `random` read in practice topics. It reads\n"
+        "what is relevant with more than 0.25, else searches where the signals are largest, ten times at most.\n"
+    )
     for row in rows:
         yield from _policies(row)
 
