@@ -176,6 +176,11 @@ class LearningSettings:
         help="Further demonstrations made of each step by symmetries of its environment, where it "
         "knows any (babyai: mirrored, colours and objects renamed, other things around).",
     )
+    curriculum: bool = setting(
+        False,
+        help="Whether the simplest variants are trained on first, where the environment knows "
+        "which those are (babyai: missions that name few colours and types).",
+    )
     minutes: float = setting(
         120.0, gt=0, le=100_000, help="Minutes that one training job may take, by the clock."
     )

@@ -102,6 +102,8 @@ class Component:
             by what the environment does not care about (mirrored, its colours renamed, other
             things in the background), for trainings that ask for them (``[learning].variants``).
             Called with a recorded step, how many, and a seed; returns as many steps at most.
+        lessons: For environments: as `variants`, but the simplest first, for trainings that go
+            from simple to hard (``[learning].curriculum``).
         published: For environments: returns what others report for a task, given its settings.
             Comparisons show it beside their own rows.
     """
@@ -118,6 +120,7 @@ class Component:
     check: Callable[[Any, Mapping[str, Capabilities]], Iterable[Problem]] | None = None
     task: tuple[str, ...] = ()
     variants: Callable[[Experience, int, int], Iterable[Experience]] | None = None
+    lessons: Callable[[Experience, int, int], Iterable[Experience]] | None = None
     published: Callable[[Any], Iterable[Published]] | None = None
 
 

@@ -134,6 +134,8 @@ class TrainingContext:
         should_stop: True once it should save and return.
         report: Takes metrics (loss, examples, seconds) at any time.
         validation: Held-out steps; no episode of the training data is among them.
+        in_order: Whether the training data goes from simple to hard and is best trained on in
+            this order (``[learning].curriculum``), not shuffled. `aegis.neural` keeps to it.
     """
 
     seed: int
@@ -144,6 +146,7 @@ class TrainingContext:
     should_stop: Callable[[], bool]
     report: Callable[[Mapping[str, float]], None]
     validation: ExperienceDataset
+    in_order: bool = False
 
 
 @frozen

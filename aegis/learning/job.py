@@ -34,6 +34,7 @@ class TrainingJob:
         grace: Seconds that it gets to save itself once it was asked to stop, or its parent is
             gone.
         resume: Whether to go on with what lies in `state`.
+        in_order: Whether the training data is to be trained on in its order.
     """
 
     kind: Literal["train"] = "train"
@@ -50,6 +51,7 @@ class TrainingJob:
     seconds: float
     grace: float
     resume: bool
+    in_order: bool = False
 
 
 @frozen(kw_only=True)

@@ -133,10 +133,13 @@ class Plan:
             needs_candidates=needs_candidates(composition, trainer),
         )
         selected.raise_problems()
-        count, seed = settings.learning.variants, settings.runtime.seed
-        if count:
+        count, curriculum = settings.learning.variants, settings.learning.curriculum
+        seed = settings.runtime.seed
+        if count or curriculum:
             selected = selected.with_variants(
-                varied(selected.train, project.host, count, seed), count
+                varied(selected.train, project.host, count, seed, curriculum=curriculum),
+                count,
+                curriculum=curriculum,
             )
         return cls(
             project,
@@ -169,6 +172,7 @@ class Plan:
             seconds=limits.seconds,
             grace=limits.grace,
             resume=resume,
+            in_order=self.project.config.settings.learning.curriculum,
         )
 
     def judging(
@@ -287,6 +291,7 @@ def _fingerprint(
         "validation": selected.validation.digest,
         "parent": incumbent,
         "seed": seed,
+        "curriculum": selected.rule.get("curriculum", False),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("ascii")).hexdigest()
 

@@ -73,7 +73,7 @@ class Selected:
     def _recorded(self) -> int:
         return len(self.train) - self.variants
 
-    def with_variants(self, train: Dataset, count: int) -> Selected:
+    def with_variants(self, train: Dataset, count: int, *, curriculum: bool = False) -> Selected:
         """Return the selection with variants behind its rows (`aegis.learning.varying`).
 
         One that asks a question that is held out is left out.
@@ -93,7 +93,11 @@ class Selected:
             ),
             refused=refused,
             variants=len(kept) - own,
-            rule={**self.rule, "variants": count},
+            rule={
+                **self.rule,
+                "variants": count,
+                **({"curriculum": True} if curriculum else {}),
+            },
         )
 
     def raise_problems(self) -> None:

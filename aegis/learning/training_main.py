@@ -65,6 +65,7 @@ def _trained(job: TrainingJob, link: Link, deadline: float) -> dict[str, Any]:
         should_stop=link.should_stop,
         report=_reporter(link, chosen),
         validation=Dataset.read(job.validation),
+        in_order=job.in_order,
     )
     data = Dataset.read(job.train)
     began = time.monotonic()

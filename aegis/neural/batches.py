@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _POOL: Final = 8  # batches that are drawn at random together and then cut by length
+_NEAR: Final = 64  # batches among which examples are mixed that keep their order otherwise
 
 
-def batches(sizes: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def batches(
+    sizes: Sequence[int], batch_size: int, seed: int, epoch: int, *, in_order: bool = False
+) -> list[list[int]]:
     """Return the batches of an epoch, as indices of examples; each example is in one batch.
 
     Drawn at random in pools of a few batches, sorted by length within a pool, and the batches
@@ -26,9 +29,21 @@ def batches(sizes: Sequence[int], batch_size: int, seed: int, epoch: int) -> lis
         batch_size: Examples of a batch; one batch may have fewer.
         seed: Seed of the training.
         epoch: Number of the pass, from 0.
+        in_order: Whether examples keep their order but for those within some 64 batches, which
+            are mixed.
     """
     draw = random.Random(derived_seed(seed, "batches", epoch))  # noqa: S311 - no secret
-    order = list(range(len(sizes)))
+    stretch = batch_size * _NEAR if in_order else max(1, len(sizes))
+    found = []
+    for start in range(0, len(sizes), stretch):
+        found += _mixed(range(start, min(start + stretch, len(sizes))), sizes, batch_size, draw)
+    return found
+
+
+def _mixed(
+    indices: Sequence[int], sizes: Sequence[int], batch_size: int, draw: random.Random
+) -> list[list[int]]:
+    order = [*indices]
     draw.shuffle(order)
     found = []
     for start in range(0, len(order), pool := batch_size * _POOL):
@@ -64,16 +79,20 @@ class BatchOrder:
         sizes: Tokens of each example; at least one.
         batch_size: Examples of a batch.
         seed: Seed of the training.
+        in_order: Whether examples keep their order, mixed among near ones only.
 
     Attributes:
         per_epoch: Batches of an epoch.
     """
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, sizes: Sequence[int], batch_size: int, seed: int, *, in_order: bool = False
+    ) -> None:
         self.per_epoch = math.ceil(len(sizes) / batch_size)
         self._sizes = sizes
         self._batch_size = batch_size
         self._seed = seed
+        self._in_order = in_order
         self._last: tuple[int, list[list[int]]] | None = None
 
     def batch(self, step: int) -> list[int]:
@@ -89,5 +108,8 @@ class BatchOrder:
 
     def _epoch(self, epoch: int) -> list[list[int]]:
         if self._last is None or self._last[0] != epoch:
-            self._last = (epoch, batches(self._sizes, self._batch_size, self._seed, epoch))
+            found = batches(
+                self._sizes, self._batch_size, self._seed, epoch, in_order=self._in_order
+            )
+            self._last = (epoch, found)
         return self._last[1]

@@ -102,7 +102,14 @@ def train_in_place(
             held_out=held_out,
             settings=settings,
             context=context,
-            identity=_digest({**identity, "weights": _weights(module), "seed": context.seed}),
+            identity=_digest(
+                {
+                    **identity,
+                    "weights": _weights(module),
+                    "seed": context.seed,
+                    "in_order": context.in_order,
+                }
+            ),
             total_parameters=sum(weight.numel() for weight in module.parameters()),
         )
         trained = TrainedInPlace(run, run.go())

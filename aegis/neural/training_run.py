@@ -82,7 +82,9 @@ class TrainingRun(Generic[Example]):
         }
         self._sizes = [example.tokens for example in train]
         self._held_out_sizes = [example.tokens for example in held_out]
-        self._order = BatchOrder(self._sizes, settings.batch_size, context.seed)
+        self._order = BatchOrder(
+            self._sizes, settings.batch_size, context.seed, in_order=context.in_order
+        )
         self._steps = self._order.per_epoch * settings.epochs
         marks = evaluation_steps(self._order.per_epoch, settings.epochs, settings.evaluations)
         self._marks = frozenset(marks if held_out else ())

@@ -4,7 +4,9 @@ import pytest
 
 from aegis.config.settings import LearningSettings
 from aegis.errors import InputError, PluginError
+from aegis.jobs.limits import Limits
 from aegis.learning.dataset import Dataset
+from aegis.learning.job_folder import JobFolder
 from aegis.learning.preparing import Plan
 from aegis.learning.selecting import select
 from aegis.learning.varying import varied
@@ -91,6 +93,59 @@ def test_a_plan_trains_on_variants_and_judges_by_what_was_recorded(collected):
     assert before["variants"] == 0
     assert said["train"] == before["train"]
     assert said["split"]["variants"] == 3
+
+
+LESSONS = """
+
+def lessons(step, count, seed):
+    from attrs import evolve
+
+    for number in range(count):
+        yield evolve(step, view=evolve(step.view, goal=f"lesson {number}"))
+"""
+
+
+def with_lessons(folder):
+    file = folder / "corridor.py"
+    text = file.read_text().replace("variants=variants,", "variants=variants, lessons=lessons,")
+    file.write_text(text + LESSONS)
+
+
+def test_a_curriculum_goes_from_the_first_lesson_of_all_steps_to_the_last(collected):
+    with_lessons(collected)
+    steps = steps_of(collected)[:4]
+    dataset = Dataset(tuple(steps), (1.0, 2.0, 3.0, 4.0), (0.1, 0.2, 0.3, 0.4))
+    host = load(collected / "aegis.toml").host
+    found = varied(dataset, host, 3, seed=0, curriculum=True)
+    assert found.experiences[:4] == dataset.experiences
+    goals = [step.view.goal for step in found.experiences[4:]]
+    assert goals == [f"lesson {number}" for number in range(3) for _ in range(4)]
+    assert found.returns[4:] == (1.0, 2.0, 3.0, 4.0) * 3
+    plain = varied(dataset, host, 3, seed=0)
+    assert not any(step.view.goal.startswith("lesson") for step in plain)
+
+
+def test_a_curriculum_is_told_to_the_trainer_and_makes_another_training(collected):
+    with_lessons(collected)
+    sets = ["learning.variants=3"]
+    plain = Plan.of(load(collected / "aegis.toml", sets=sets))
+    plan = Plan.of(load(collected / "aegis.toml", sets=[*sets, "learning.curriculum=true"]))
+    assert plan.fingerprint != plain.fingerprint
+    assert plan.selected.provenance()["split"]["curriculum"] is True
+    assert "curriculum" not in plain.selected.provenance()["split"]
+    folder = JobFolder(collected / "data" / "run" / "job")
+    limits = Limits(60.0, 1000.0)
+    assert plan.training(folder, resume=False, limits=limits).in_order
+    assert not plain.training(folder, resume=False, limits=limits).in_order
+
+
+def test_a_curriculum_without_variants_or_lessons_is_refused(collected):
+    dataset = Dataset(tuple(steps_of(collected)[:1]), (1.0,), (0.0,))
+    host = load(collected / "aegis.toml").host
+    with pytest.raises(InputError, match=r"no-curriculum.*corridor.*knows lessons"):
+        varied(dataset, host, 3, seed=0, curriculum=True)
+    with pytest.raises(InputError, match=r"no-curriculum.*there are none"):
+        varied(dataset, host, 0, seed=0, curriculum=True)
 
 
 def test_a_task_is_trained_on_alone_and_judged_in_its_validation_split(collected, aegis_command):

@@ -22,6 +22,16 @@ def test_every_example_is_in_one_batch_of_an_epoch(lengths, size, seed, epoch):
     assert batches(lengths, size, seed, epoch) == found
 
 
+@given(count=st.integers(1, 900), size=st.integers(1, 3), seed=st.integers(0, 3))
+def test_in_order_examples_are_mixed_with_near_ones_only(count, size, seed):
+    lengths = [1 + (7 * i) % 40 for i in range(count)]
+    found = [i for batch in batches(lengths, size, seed, 0, in_order=True) for i in batch]
+
+    assert sorted(found) == list(range(count))
+    assert all(abs(place - i) < 64 * size for place, i in enumerate(found))
+    assert count < 40 or found != sorted(found)
+
+
 def test_epochs_and_seeds_differ():
     lengths = [10] * 40
     orders = {str(batches(lengths, 4, seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}

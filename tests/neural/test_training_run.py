@@ -139,18 +139,38 @@ def inputs(examples):
     return torch.tensor([e.x for e in examples]), torch.tensor([e.y for e in examples])
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+def test_examples_keep_their_order_where_the_context_says_so(train, in_order):
+    seen = []
+
+    class Watching(Recurrent):
+        def attempt(self, examples):
+            seen.extend(examples)
+            return super().attempt(examples)
+
+    many = [Row(0.5, 0.5) for _ in range(200)]
+    places = {id(example): n for n, example in enumerate(many)}
+    train(
+        Watching(), train=many, held_out=[], epochs=1, batch_size=1, in_order=in_order,
+        learning_rate=1e-4,
+    )  # fmt: skip
+    far = max(abs(n - places[id(example)]) for n, example in enumerate(seen))
+    assert len(seen) == len(many) > 100
+    assert (far < 64) == in_order
+
+
 @pytest.fixture
 def train(tmp_path):
     """Return the function that trains a learner and returns its run, with `because` set."""
 
     def go(learner, *, train=TRAIN, held_out=HELD_OUT, settings=SETTINGS, name="first", seed=11,
            deadline=math.inf, should_stop=lambda: False, resume_from=None, report=lambda _: None,
-           identity="a training", **changes):  # fmt: skip
+           identity="a training", in_order=False, **changes):  # fmt: skip
         state = Path(tmp_path / name)
         state.mkdir(exist_ok=True)
         context = TrainingContext(
             seed=seed, directory=tmp_path, state=state, resume_from=resume_from, deadline=deadline,
-            should_stop=should_stop, report=report, validation=(),
+            should_stop=should_stop, report=report, validation=(), in_order=in_order,
         )  # fmt: skip
         run = TrainingRun(
             learner=learner, train=train, held_out=held_out, settings=evolve(settings, **changes),

@@ -15,7 +15,7 @@ from aegis_babyai.levels import LEVELS
 from aegis_babyai.rendering import facing, scene_of
 from aegis_babyai.scene import MARKS
 from aegis_babyai.settings import BabyAISettings
-from aegis_babyai.variants import variants
+from aegis_babyai.variants import lessons, variants
 
 FIVE = ("GoToRedBallGrey", "GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
 NAMES = ["red", "green", "blue", "purple", "yellow", "grey", "ball", "box", "key", "left", "right"]
@@ -68,6 +68,24 @@ def test_variants_are_new_distinct_and_the_same_for_a_seed(level, track):
     assert variants(step, 5, 8) != variants(step, 5, 7)
     assert variants(step, 0, 7) == []
     assert variants(step, 2, 7) == variants(step, 5, 7)[:2]
+
+
+@pytest.mark.parametrize("level", FIVE)
+def test_lessons_begin_with_few_names_and_end_with_all(level):
+    goals = []
+    for step in _recorded(level, "unmarked", seeds=range(8)):
+        found = lessons(step, 24, 7)
+        assert found == lessons(step, 24, 7)
+        assert len({_shown(step), *map(_shown, found)}) == len(found) + 1
+        goals.append([set(one.view.goal.split()) & {*NAMES[:9]} for one in found])
+    first, last = (set().union(*(each[n] for each in goals)) for n in (0, -1))
+    most = max(len(each[0]) for each in goals)  # names of a mission
+    assert len(first) <= max(2, most)
+    if level in ("GoToLocal", "PickupLoc", "PutNextLocal"):
+        assert last == {*NAMES[:9]}
+        assert first <= {"red", "green", "ball", "box"}
+    else:
+        assert first == last == {"red", "ball"}
 
 
 @pytest.mark.parametrize("level", FIVE)

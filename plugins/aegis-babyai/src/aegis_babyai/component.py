@@ -26,6 +26,7 @@ def babyai_component() -> aegis.Component:
         build=_build,
         task=("level", "track"),
         variants=_variants,
+        lessons=_lessons,
         published=published,
     )
 
@@ -48,3 +49,9 @@ def _variants(experience: aegis.Experience, count: int, seed: int) -> Iterable[a
     from aegis_babyai.variants import variants
 
     return variants(experience, count, seed)
+
+
+def _lessons(experience: aegis.Experience, count: int, seed: int) -> Iterable[aegis.Experience]:
+    from aegis_babyai.variants import lessons
+
+    return lessons(experience, count, seed)

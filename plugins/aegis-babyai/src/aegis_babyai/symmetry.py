@@ -7,6 +7,7 @@ and right exchanged. Which colours and types may be exchanged is a matter of the
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from aegis_babyai.scene import Scene, Sight, Thing
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import aegis
     from aegis_babyai.levels import Blocks
@@ -39,11 +40,27 @@ class Symmetry:
     names: Mapping[str, str]
 
     @classmethod
-    def drawn(cls, random: random.Random, blocks: Blocks) -> Symmetry:
-        """Return a symmetry, each as likely, that exchanges names within blocks of them."""
+    def drawn(
+        cls, random: random.Random, blocks: Blocks, said: Sequence[str] = (), share: float = 1.0
+    ) -> Symmetry:
+        """Return a symmetry, each as likely, that exchanges names within blocks of them.
+
+        Args:
+            random: Where the numbers come from.
+            blocks: Names that may be exchanged.
+            said: Words of a mission.
+            share: Of each block only so large a part, its first names, becomes what the mission
+                names; at least as many as it names.
+        """
         names: dict[str, str] = {}
         for block in blocks:
-            names |= zip(block, random.sample(block, len(block)), strict=True)
+            named = [name for name in block if name in said]
+            among = block[: max(len(named), 1, math.ceil(share * len(block)))]
+            new = random.sample(among, len(named))
+            rest = [name for name in block if name not in new]
+            names |= zip(named, new, strict=True)
+            others = [name for name in block if name not in named]
+            names |= zip(others, random.sample(rest, len(rest)), strict=True)
         return cls(random.random() < 0.5, names)
 
     def view(self, view: aegis.View) -> aegis.View:

@@ -18,7 +18,7 @@ from aegis_babyai.scenery import redrawn
 from aegis_babyai.symmetry import Symmetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import aegis
     from aegis_babyai.levels import Blocks, Level
@@ -40,9 +40,24 @@ def variants(experience: aegis.Experience, count: int, seed: int) -> list[aegis.
         InputError: ``babyai-variants`` if it is not a step of a known level, or its view has other
             words than this version's.
     """
+    return _made(experience, count, seed, lambda _: 1.0)
+
+
+def lessons(experience: aegis.Experience, count: int, seed: int) -> list[aegis.Experience]:
+    """Return variants, the simplest first; arguments and errors are those of `variants`.
+
+    The missions of the first name a single colour and type, so that a model may learn what to do
+    with the one thing that has them. Further ones join by and by; from the middle on all do.
+    """
+    return _made(experience, count, seed, lambda done: min(1.0, (2.0 * done) ** 2))
+
+
+def _made(
+    experience: aegis.Experience, count: int, seed: int, share: Callable[[float], float]
+) -> list[aegis.Experience]:
     try:
         level = LEVELS[experience.environment.split(":")[1]]
-        found = list(_distinct(experience, level, count, seed))
+        found = list(_distinct(experience, level, count, seed, share))
     except (ValueError, LookupError) as error:
         raise InputError.of(
             "babyai-variants",
@@ -54,7 +69,11 @@ def variants(experience: aegis.Experience, count: int, seed: int) -> list[aegis.
 
 
 def _distinct(
-    experience: aegis.Experience, level: Level, count: int, seed: int
+    experience: aegis.Experience,
+    level: Level,
+    count: int,
+    seed: int,
+    share: Callable[[float], float],
 ) -> Iterator[aegis.Experience]:
     if experience.decision.chosen is None:  # imported: nobody knows what was right
         return
@@ -63,10 +82,12 @@ def _distinct(
         blake2b(origin.encode(), digest_size=8).digest()
     )
     blocks = _blocks(experience, level)
+    said = experience.view.goal.split()
     known = {_shown(experience)}
-    for _ in range(_TRIES * count):
+    for tried in range(tries := _TRIES * count):
         step = _elsewhere(experience, level, drawing) if level.inside else experience
-        variant = _under(Symmetry.drawn(drawing, blocks), step)
+        names = share(max((len(known) - 1) / count, tried / tries))
+        variant = _under(Symmetry.drawn(drawing, blocks, said, names), step)
         if _shown(variant) not in known:
             known.add(_shown(variant))
             yield variant
