@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,6 +154,7 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
         "recipe": row.recipe,
         "decides": RECIPES[row.recipe].kind,
         "demonstrations": row.demonstrations,
+        "forms": forms(),
         "target": row.target,
         "episodes": EPISODES,
         "first_seed": found["first_seed"],
@@ -165,6 +167,13 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
         "trainings": [{k: v for k, v in one.items() if k != "commands"} for one in trainings],
         "commands": [*commands, shown(words).replace(f"{WORK}/", "")],
     }
+
+
+def forms() -> str:
+    """Return in how many forms each step is trained on beside its own, and in which."""
+    learning = tomllib.loads((HERE / "aegis.toml").read_text())["learning"]
+    order = ", simple first" if learning.get("curriculum") else ""
+    return f"{learning['variants']}, others{order}"
 
 
 def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:

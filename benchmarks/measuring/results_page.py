@@ -26,8 +26,9 @@ _BABY: Final = """
 Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody, on seeds that no choice was
 made on; the mean of training seeds {seeds}, intervals clustered by episode. Of greedy and sampled decisions the better
 one is shown and named. `random`, `majority`, `untrained` and the bot play the same episodes. Each decision of a demonstration is trained on
-in up to 24 further forms that symmetries make of it (mirrored; colours and objects renamed where the level's missions allow
-it), among other things (what the mission does not speak of moved, renamed or left out where the way is as free).
+in further forms that symmetries make of it (mirrored; colours and objects renamed where the level's missions allow it), as many
+as the last table says; *others* beside the number: among other things as well (what the mission does not speak of moved,
+renamed or left out where the way is as free); *simple first*: beginning with missions that name few colours and types.
 
 Two tracks, never put together. *unmarked*: the view lists what is seen, and the model has to find what the mission
 means. *marked*: the view says of an object that it is what the mission means, so the model only has to get there.
@@ -77,7 +78,7 @@ def _babyai(rows: dict[str, Row]) -> Iterator[str]:
         yield _table(heads, ladder)
     yield "\n### What the rows took\n"
     yield _table(
-        ["row", "weights", "training, s", "decisions/s", "MiB", "machine", "commit"],
+        ["row", "weights", "forms", "training, s", "decisions/s", "MiB", "machine", "commit"],
         [_cost(row) for row in _ordered(rows)],
     )
     published = list(_published(rows))
@@ -148,6 +149,7 @@ def _cost(row: Row) -> list[str]:
     return [
         row["row"],
         f"{row['trainings'][0]['parameters']:,}",
+        row.get("forms", "24"),
         seconds,
         f"{speed:,.0f}",
         f"{memory:,.0f}",
