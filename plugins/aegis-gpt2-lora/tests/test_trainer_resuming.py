@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from aegis.errors import ModelError
+from aegis.neural import training_run
 
 SETTINGS = {
     "epochs": 4,
@@ -88,18 +87,24 @@ def test_stopped_again_and_again_it_ends_the_same(
     assert adapter(result) == adapter(whole)
 
 
+class Ticking:
+    """Time that passes whenever it is asked for."""
+
+    now = 0.0
+
+    def monotonic(self):
+        self.now += 0.05
+        return self.now
+
+
 def test_the_deadline_s_state_can_be_gone_on_with(
-    engine_of, tiny_folder, ten, held_out, train, tmp_path
+    engine_of, tiny_folder, ten, held_out, train, tmp_path, monkeypatch
 ):
     settings = {**SETTINGS, "epochs": 40, "patience": 1000}
     whole = train(engine_of(tiny_folder), ten, name="whole", validation=held_out, **settings)
-    first = train(
-        engine_of(tiny_folder),
-        ten,
-        validation=held_out,
-        deadline=time.monotonic() + 0.8,
-        **settings,
-    )
+    with monkeypatch.context() as patched:
+        patched.setattr(training_run, "time", Ticking())
+        first = train(engine_of(tiny_folder), ten, validation=held_out, deadline=3.0, **settings)
     second = train(
         engine_of(tiny_folder), ten, name="second", validation=held_out,
         resume_from=tmp_path / "first" / "state", **settings,
