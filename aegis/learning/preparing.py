@@ -172,7 +172,7 @@ class Plan:
             seconds=limits.seconds,
             grace=limits.grace,
             resume=resume,
-            in_order=self.project.config.settings.learning.curriculum,
+            in_order=self.selected.curriculum,
         )
 
     def judging(
@@ -291,7 +291,7 @@ def _fingerprint(
         "validation": selected.validation.digest,
         "parent": incumbent,
         "seed": seed,
-        "curriculum": selected.rule.get("curriculum", False),
+        "curriculum": selected.curriculum,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("ascii")).hexdigest()
 

@@ -42,6 +42,7 @@ class Selected:
         by_origin: Rows of `train` by origin.
         rule: How it was selected: the settings that decide it.
         variants: How many of the rows of `train`, its last ones, were made of the others.
+        curriculum: Whether they go from simple to hard.
     """
 
     train: Dataset
@@ -51,6 +52,7 @@ class Selected:
     by_origin: Mapping[str, int]
     rule: Mapping[str, Any]
     variants: int = 0
+    curriculum: bool = False
 
     def provenance(self) -> dict[str, Any]:
         """Return what a checkpoint's manifest says of its data: plain JSON values."""
@@ -59,6 +61,7 @@ class Selected:
             "validation_digest": self.validation.digest,
             "examples": self._recorded,
             "variants": self.variants,
+            "curriculum": self.curriculum,
             "held_out": len(self.validation),
             "episodes": len({step.episode for step in self.train}),
             "held_out_episodes": len({step.episode for step in self.validation}),
@@ -93,11 +96,8 @@ class Selected:
             ),
             refused=refused,
             variants=len(kept) - own,
-            rule={
-                **self.rule,
-                "variants": count,
-                **({"curriculum": True} if curriculum else {}),
-            },
+            curriculum=curriculum,
+            rule={**self.rule, "variants": count},
         )
 
     def raise_problems(self) -> None:

@@ -18,7 +18,6 @@ from aegis.learning.dataset import Dataset
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from aegis.contracts.component import Component
     from aegis.contracts.experience import Experience
     from aegis.host.manager import Host
     from aegis.host.plugin import Provided
@@ -87,14 +86,11 @@ def _maker(host: Host, environment: str, curriculum: bool) -> tuple[Provided, Ma
     """Return the environment that a recorded name stands for, and what makes its variants."""
     name = environment.partition(":")[0]
     for provided in host.components("environment"):
-        maker = _makes(provided.component, curriculum)
-        if provided.component.name == name and maker is not None:
+        component = provided.component
+        maker = component.lessons if curriculum else component.variants
+        if component.name == name and maker is not None:
             return provided, maker
     return None
-
-
-def _makes(component: Component, curriculum: bool) -> Maker | None:
-    return component.lessons if curriculum else component.variants
 
 
 def _made(

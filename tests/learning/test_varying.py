@@ -131,8 +131,8 @@ def test_a_curriculum_is_told_to_the_trainer_and_makes_another_training(collecte
     plain = Plan.of(load(collected / "aegis.toml", sets=sets))
     plan = Plan.of(load(collected / "aegis.toml", sets=[*sets, "learning.curriculum=true"]))
     assert plan.fingerprint != plain.fingerprint
-    assert plan.selected.provenance()["split"]["curriculum"] is True
-    assert "curriculum" not in plain.selected.provenance()["split"]
+    assert plan.selected.provenance()["curriculum"] is True
+    assert plain.selected.provenance()["curriculum"] is False
     folder = JobFolder(collected / "data" / "run" / "job")
     limits = Limits(60.0, 1000.0)
     assert plan.training(folder, resume=False, limits=limits).in_order

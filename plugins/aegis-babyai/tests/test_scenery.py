@@ -142,3 +142,12 @@ def test_a_level_of_one_room_knows_its_size(level):
     world = open_world(level)
     alone = world.num_rows == world.num_cols == 1 and world.room_size <= 8
     assert LEVELS[level].inside == (world.room_size - 2 if alone else 0)
+
+
+@pytest.mark.parametrize("level", [name for name, level in LEVELS.items() if level.inside])
+def test_what_every_mission_in_one_room_speaks_of_is_known(level):
+    """Else the very thing that is wanted would be drawn anew."""
+    world = open_world(level)
+    for seed in range(40):
+        _, mission = begin(world, seed)
+        assert len(wanted_of(mission)) == 1 + ("next to" in mission), mission

@@ -70,6 +70,11 @@ def _around(heading: int) -> tuple[Place, ...]:
 _AROUND: Final = tuple(_around(heading) for heading in range(4))
 
 
+def in_sight(ahead: int, aside: int) -> bool:
+    """Return whether a place, so many steps ahead and to the right, is among the cells shown."""
+    return 0 <= ahead < SIZE and -_MIDDLE <= aside <= _MIDDLE
+
+
 @define(eq=False)
 class Memory:
     """What was seen since the episode began.
@@ -170,7 +175,7 @@ class Memory:
     def _gone(self, place: Place, kinds: bytes) -> bool:
         """Return whether a remembered thing's place is in sight and the thing is not there."""
         ahead, aside = self.seen_from_here(place)
-        if not (0 <= ahead < SIZE and -_MIDDLE <= aside <= _MIDDLE) or ahead == aside == 0:
+        if not in_sight(ahead, aside) or ahead == aside == 0:
             return False
         return kinds[(aside + _MIDDLE) * SIZE + SIZE - 1 - ahead] == _EMPTY
 

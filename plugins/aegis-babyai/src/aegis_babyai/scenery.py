@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aegis_babyai.memory import in_sight
 from aegis_babyai.mission import wanted_of
 from aegis_babyai.scene import GOAL, Sight, Thing
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from aegis_babyai.mission import Wanted
     from aegis_babyai.scene import Scene, Walls
 
-_REACH, _WIDTH = 6, 3
-"""Cells in sight ahead, and to either side."""
 _FRONT: Final = (1, 0)
 
 _THINNED: Final = 0.5
@@ -92,7 +91,7 @@ def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) ->
                 place
                 for place in room.places()
                 if place not in taken
-                and _in_sight(place) == visible
+                and in_sight(*place) == visible
                 and not any(way.holds(*place) for way in ways)
             ]
             places = drawing.sample(free, min(len(rest), len(free)))
@@ -151,11 +150,6 @@ def _ways(named: Sequence[Sight], others: Sequence[Sight], wanted: Sequence[Want
 def _stays(sight: Sight, ways: Sequence[_Area]) -> bool:
     place = sight[1:]
     return place == _FRONT or any(way.holds(*place) for way in ways)
-
-
-def _in_sight(place: tuple[int, int]) -> bool:
-    ahead, aside = place
-    return 0 <= ahead <= _REACH and abs(aside) <= _WIDTH
 
 
 def _room(walls: Walls, inside: int) -> _Area:
