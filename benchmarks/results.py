@@ -190,7 +190,8 @@ def gym(row: GymRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
     words += ["--first", row.first, "--jobs", jobs]
     arena = project("arena")
     found = aegis(arena, *corpus_of(row, corpus), *words)
-    index = load_index(corpus if corpus and row.papers else LIBRARY, arena / "data" / "run" / "gym")
+    cache = arena / "data" / "run" / "cache" / "research-gym"  # where the command keeps it
+    index = load_index(corpus if corpus and row.papers else LIBRARY, cache)
     seeds = range(row.first, row.first + row.episodes)
     place = [each["name"] for each in found["rows"]].index("rules") + 1
     found["rows"].insert(place, seven_features.row(index, seeds))
