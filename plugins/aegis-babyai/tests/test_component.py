@@ -19,7 +19,7 @@ def test_level_and_track_are_the_name_of_the_task_and_figures_are_shares_of_succ
     made = babyai_component()
     assert (made.kind, made.name, made.task) == ("environment", "babyai", ("level", "track"))
     assert made.describe(BabyAISettings()) == aegis.EnvironmentCapabilities(
-        version="2", seeded=True, splits=True, measure="success"
+        version="3", seeded=True, splits=True, measure="success"
     )
 
 

@@ -144,7 +144,7 @@ def test_a_split_plays_its_own_seeds_of_minigrid(environment):
     for split in SPLITS:
         view = environment("GoToLocal", split=split).reset(4)
         image, mission = begin(open_world("GoToLocal"), level_seed(split, 4))
-        assert view == Observer(mission, 64, "unmarked", image).view()
+        assert view == Observer(mission, 64, "unmarked", False, image).view()
     goals = [environment("PickupLoc", split=split).reset(0).render() for split in SPLITS]
     assert len(set(goals)) == 3
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from attrs import fields
@@ -30,12 +31,10 @@ def test_the_configuration_shown_is_right_and_the_table_of_its_keys_whole(name, 
     assert keys == [field.name for field in fields(kind)]
 
 
-def test_the_view_shown_is_one():
-    text = "\n".join(
-        re.findall(r"^    ((?:goal|observation|recent|step): .*)$", TEXT, re.MULTILINE)
-    )
-    view = View.parse(text)
-    scene_of(view.observation)
+def test_the_views_shown_are_some():
+    shown = re.findall(r"(?:^    (?:goal|observation|recent|step): .*\n)+", TEXT, re.MULTILINE)
+    scenes = [scene_of(View.parse(dedent(text).strip()).observation) for text in shown]
+    assert [scene.start is None for scene in scenes] == [True, False]
     assert f"{SEEN} in sight and {PAST} out of sight" in TEXT
 
 

@@ -10,20 +10,24 @@ from hypothesis import strategies as st
 from aegis_babyai.actions import ACTIONS
 from aegis_babyai.levels import COLOURS
 from aegis_babyai.rendering import PAST, SEEN, facing, lines, nearest, scene_of
-from aegis_babyai.scene import MARKS, Scene, Sight, Thing, Walls
+from aegis_babyai.scene import MARKS, Scene, Sight, Start, Thing, Walls
+from aegis_babyai.sides import FACES
 
+SIDES = st.sampled_from([along + across for along in "fbo" for across in "lro"])
 THINGS = st.builds(
     Thing,
     st.sampled_from(COLOURS),
     st.sampled_from(["ball", "box", "key"]),
     st.just(""),
     st.sampled_from(["", *MARKS]),
+    SIDES,
 ) | st.builds(
     Thing,
     st.sampled_from(COLOURS),
     st.just("door"),
     st.sampled_from(["open", "closed", "locked"]),
     st.sampled_from(["", *MARKS]),
+    SIDES,
 )
 STEPS = st.integers(0, 6)
 SEEN_SAID = (
@@ -49,19 +53,23 @@ SCENES = st.builds(
     _sights(st.integers(-9, 9), st.integers(-9, 9)),
     st.lists(st.sampled_from([*ACTIONS, "forward blocked"]), max_size=3).map(tuple),
     st.booleans(),
-).map(lambda scene: scene if scene.marked else _unmarked(scene))
+    st.none() | st.builds(Start, st.integers(-9, 9), st.integers(-9, 9), st.sampled_from(FACES)),
+).map(lambda scene: _as_told(scene))  # noqa: PLW0108 - it is defined below
 
 
-def _bare(thing):
-    return None if thing is None else thing._replace(mark="")
+def _as_told(scene):
+    """Return a scene without the marks and sides that it does not tell."""
+    untold = ({} if scene.marked else {"mark": ""}) | ({} if scene.start else {"side": ""})
+    seen, past = (
+        tuple(sight._replace(thing=sight.thing._replace(**untold)) for sight in sights)
+        for sights in (scene.seen, scene.past)
+    )
+    carried = scene.carried and scene.carried._replace(**untold)
+    return scene._replace(carried=carried, seen=seen, past=past)
 
 
 def _unmarked(scene):
-    seen, past = (
-        tuple(sight._replace(thing=_bare(sight.thing)) for sight in sights)
-        for sights in (scene.seen, scene.past)
-    )
-    return scene._replace(carried=_bare(scene.carried), seen=seen, past=past)
+    return _as_told(scene._replace(marked=False))
 
 
 def test_a_scene_is_said_in_few_plain_words_nearest_first_places_before_names():
@@ -87,18 +95,45 @@ def test_a_scene_is_said_in_few_plain_words_nearest_first_places_before_names():
     assert facing(scene) == Thing("red", "door", "locked")
     nothing = Scene(Walls(0, 0, 0), None, (), ())
     assert lines(nothing) == ("walls 0 0 0", "carry no thing", "last none none none")
-    assert lines(_unmarked(scene)._replace(marked=False))[1] == "carry red key"
+    assert lines(_unmarked(scene))[1] == "carry red key"
+
+
+def test_sides_stand_before_names():
+    scene = Scene(
+        Walls(4, 1, 0),
+        Thing("red", "key", side="fo"),
+        (Sight(Thing("green", "box", side="fl"), 3, 2),),
+        (Sight(Thing("blue", "ball", side="or"), -2, 0),),
+        start=Start(-2, -1, "r"),
+    )
+    assert lines(scene) == (
+        "walls 4 1 0",
+        "start bb l r",
+        "carry fo red key",
+        "last none none none",
+        "seen fff rr fl green box past bb o or blue ball",
+    )
+    assert lines(scene._replace(carried=None))[2] == "carry oo no thing"
+
+
+def _door(thing):
+    return thing is not None and thing.kind == "door"
 
 
 @given(SCENES)
 def test_everything_has_its_place(scene):
-    """Seven words before the things, and as many for each of them, but for the state of doors."""
-    walls, _, last, *things = lines(scene)
+    """The same words before the things, and as many for each of them, but for states of doors."""
+    said = list(lines(scene))
+    if scene.start:
+        assert len(said.pop(1).split()) == 4
+        assert len(said[1].split()) == 4 + scene.marked * bool(scene.carried) + _door(scene.carried)
+    walls, _, last, *things = said
     assert [len(line.split()) for line in (walls, last)] == [4, 4]
     words = [word for line in things for word in line.split()]
     starts = [place for place, word in enumerate(words) if word in {"seen", "past"}]
     for start, end in itertools.pairwise([*starts, len(words)]):
-        assert end - start == 5 + scene.marked + ("door" in words[start:end])
+        more = scene.marked + bool(scene.start) + ("door" in words[start:end])
+        assert end - start == 5 + more
 
 
 @given(SCENES)
@@ -107,6 +142,7 @@ def test_the_words_say_the_scene_again_as_far_as_they_show_it(scene):
     again = scene_of(said)
     assert lines(again) == said
     assert again[:2] == scene[:2]
+    assert again.start == scene.start
     assert again.last == scene.last
     assert again.marked == (scene.marked and bool(scene.carried or again.seen or again.past))
     assert set(again.seen) <= set(scene.seen)
@@ -157,6 +193,18 @@ def test_a_mirrored_scene_shows_the_same_things_in_their_mirrored_places(scene):
         ("walls 0 0 0", "carry red ball soft round", "last none none none"),
         ("walls 0 0 0", "carry no thing", "last none none"),
         ("walls 0 0 0", "carry no thing", "last left none none"),
+        ("walls 0 0 0", "carry oo no thing", "last none none none"),
+        ("walls 0 0 0", "start o o f", "carry no thing", "last none none none"),
+        ("walls 0 0 0", "start o o u", "carry oo no thing", "last none none none"),
+        ("walls 0 0 0", "start o f", "carry oo no thing", "last none none none"),
+        (
+            "walls 0 0 0",
+            "start o o f",
+            "carry oo no thing",
+            "last none none none",
+            "seen o l red ball",
+        ),
+        ("walls 0 0 0", "carry no thing", "last none none none", "seen o l fl red ball"),
         *[
             ("walls 0 0 0", "carry no thing", "last none none none", things)
             for things in (

@@ -13,6 +13,7 @@ from aegis_babyai.mission import wanted_of
 from aegis_babyai.rendering import scene_of
 from aegis_babyai.scenery import redrawn
 from aegis_babyai.settings import BabyAISettings
+from aegis_babyai.sides import side_at
 from aegis_babyai.world import begin, open_world
 
 FOUR = ("GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
@@ -34,7 +35,7 @@ def _demonstration(level, seed, track="unmarked"):
 
 
 def _means(mission, thing):
-    return any(one.describes(thing.colour, thing.kind) for one in wanted_of(mission))
+    return any(one.describes(thing.colour, thing.kind, thing.side) for one in wanted_of(mission))
 
 
 def _in_sight(place):
@@ -68,6 +69,23 @@ def test_what_the_mission_speaks_of_and_the_way_there_stay(level, track):
             moved += bool({*places} - {sight[1:] for sight in before})
             renamed += bool({s.thing for s in after} - {s.thing for s in before})
     assert moved and left_out and renamed
+
+
+def test_a_side_is_that_of_the_new_place_and_what_is_on_another_side_may_have_the_name():
+    level, drawing, others = LEVELS["PickupLoc"], random.Random(3), 0
+    for seed in range(12):
+        mission, steps, _ = _demonstration("PickupLoc", seed)
+        for scene, _ in steps * 2:
+            new = redrawn(scene, mission, level, drawing)
+            for sight in (*new.seen, *new.past):
+                assert sight.thing.side == side_at(scene.start, *sight[1:])
+            old = {(*sight.thing[:2], *sight[1:]) for sight in (*scene.seen, *scene.past)}
+            for thing, *place in (*new.seen, *new.past):
+                (wanted,) = wanted_of(mission)
+                if (*thing[:2], *place) not in old and wanted.describes(*thing[:2], ""):
+                    assert wanted.side not in thing.side
+                    others += 1
+    assert others
 
 
 @pytest.mark.parametrize("level", [*FOUR, *SMALL])

@@ -47,8 +47,8 @@ def _other_words(text, mirrored, names):
     )
 
 
-def _seen(track, mission, actions, images):
-    observer = Observer(mission, 64, track, images[0])
+def _seen(track, sides, mission, actions, images):
+    observer = Observer(mission, 64, track, sides, images[0])
     return [observer.view()] + [
         observer.after(action, image) for action, image in zip(actions, images[1:], strict=True)
     ]
@@ -74,14 +74,17 @@ def test_a_view_under_a_symmetry_is_the_view_of_the_other_world(
 ):
     names = dict(zip(COLOURS + TYPES, colours + types, strict=True))
     mission, actions, images = _walk(walks, level, seed)
+    sides = LEVELS[level].sides
     there = _seen(
         track,
+        sides,
         _other_words(mission, mirrored, names),
         [_other_words(action, mirrored, {}) for action in actions],
         [_other_image(image, mirrored, names) for image in images],
     )
     symmetry = Symmetry(mirrored, names)
-    assert [symmetry.view(view) for view in _seen(track, mission, actions, images)] == there
+    here = _seen(track, sides, mission, actions, images)
+    assert [symmetry.view(view) for view in here] == there
 
 
 @pytest.mark.parametrize("level", ["PickupLoc", "GoToOpen", "KeyCorridorS3R3", "BossLevel"])

@@ -78,7 +78,13 @@ class BabyAI:
         """
         number = level_seed(self.settings.split, seed)
         image, mission = begin(self._world, number)
-        observer = Observer(mission, self._world.max_steps, self.settings.track, image)
+        observer = Observer(
+            mission,
+            self._world.max_steps,
+            self.settings.track,
+            LEVELS[self.settings.level].sides,
+            image,
+        )
         self._episode = Episode(seed, number, observer, mission)
         return observer.view()
 

@@ -40,11 +40,13 @@ class Level:
         colours: Colours that may be exchanged, in blocks.
         types: Types of objects that may be exchanged, in blocks.
         inside: Where all is one room of at most 6 places across: that number. Else 0.
+        sides: Whether missions name sides ("on your left").
     """
 
     colours: Blocks = _ALL_COLOURS
     types: Blocks = _ALL_TYPES
     inside: int = 0
+    sides: bool = False
 
 
 _ALIKE: Final = Level()
@@ -54,6 +56,8 @@ _ROOM4: Final = Level(inside=4)
 _ROOM5: Final = Level(inside=5)
 _ROOM6: Final = Level(inside=6)
 _LOCKED: Final = Level(types=_NO_KEYS)
+_SIDES: Final = Level(sides=True)
+_LOCKED_SIDES: Final = Level(types=_NO_KEYS, sides=True)
 _NAMED_TYPE: Final = Level(types=())
 
 LEVELS: Final[Mapping[str, Level]] = {
@@ -82,7 +86,7 @@ LEVELS: Final[Mapping[str, Level]] = {
     "GoToLocalS8N5": _ROOM6,
     "GoToLocalS8N6": _ROOM6,
     "GoToLocalS8N7": _ROOM6,
-    "PickupLoc": _ROOM6,
+    "PickupLoc": Level(inside=6, sides=True),
     "PickupDist": Level(colours=(COLOURS[:-1],), inside=5),  # its missions know "the grey object"
     "PickupDistDebug": Level(colours=(COLOURS[:-1],), inside=5),
     "PutNextLocal": _ROOM6,
@@ -114,10 +118,10 @@ LEVELS: Final[Mapping[str, Level]] = {
     "GoToSeqS5R2": _ALIKE,
     "Open": _ALIKE,
     "OpenRedDoor": Level(colours=()),
-    "OpenDoor": _ALIKE,
-    "OpenDoorDebug": _ALIKE,
+    "OpenDoor": _SIDES,
+    "OpenDoorDebug": _SIDES,
     "OpenDoorColor": _ALIKE,
-    "OpenDoorLoc": _ALIKE,
+    "OpenDoorLoc": _SIDES,
     "OpenTwoDoors": _ALIKE,
     "OpenRedBlueDoors": Level(colours=()),
     "OpenRedBlueDoorsDebug": Level(colours=()),
@@ -130,7 +134,7 @@ LEVELS: Final[Mapping[str, Level]] = {
     "FindObjS5": _ALIKE,
     "FindObjS6": _ALIKE,
     "FindObjS7": _ALIKE,
-    "BossLevelNoUnlock": _ALIKE,
+    "BossLevelNoUnlock": _SIDES,
     # Rooms whose doors may be locked.
     "GoToDoor": _LOCKED,
     "GoToObjDoor": _LOCKED,
@@ -140,10 +144,10 @@ LEVELS: Final[Mapping[str, Level]] = {
     "UnlockLocalDist": _LOCKED,
     "Synth": _LOCKED,
     "SynthS5R2": _LOCKED,
-    "SynthLoc": _LOCKED,
-    "SynthSeq": _LOCKED,
-    "MiniBossLevel": _LOCKED,
-    "BossLevel": _LOCKED,
+    "SynthLoc": _LOCKED_SIDES,
+    "SynthSeq": _LOCKED_SIDES,
+    "MiniBossLevel": _LOCKED_SIDES,
+    "BossLevel": _LOCKED_SIDES,
     # The same, and the mission always names one type.
     "UnlockPickup": _NAMED_TYPE,
     "UnlockPickupDist": _NAMED_TYPE,

@@ -34,7 +34,7 @@ KINDS: Final = {_DOOR: "door", 5: "key", 6: "ball", 7: "box"}
 STATES: Final = ("open", "closed", "locked")
 """Names of minigrid's numbers of a door's states."""
 
-_AHEAD: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))
+AHEAD: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """The step ahead for each heading: as at the beginning, turned right once, twice, three times."""
 
 
@@ -56,7 +56,7 @@ class Kept(NamedTuple):
 
 def _around(heading: int) -> tuple[Place, ...]:
     """Return where each cell of an image lies from the agent, in the order of its bytes."""
-    (fx, fy), (rx, ry) = _AHEAD[heading], _AHEAD[(heading + 1) % 4]
+    (fx, fy), (rx, ry) = AHEAD[heading], AHEAD[(heading + 1) % 4]
     return tuple(
         (
             (SIZE - 1 - row) * fx + (column - _MIDDLE) * rx,
@@ -152,14 +152,14 @@ class Memory:
 
     def at(self, ahead: int, aside: int) -> Place:
         """Return the place so many steps ahead and to the right."""
-        (x, y), (fx, fy) = self.place, _AHEAD[self.heading]
-        rx, ry = _AHEAD[(self.heading + 1) % 4]
+        (x, y), (fx, fy) = self.place, AHEAD[self.heading]
+        rx, ry = AHEAD[(self.heading + 1) % 4]
         return x + ahead * fx + aside * rx, y + ahead * fy + aside * ry
 
     def seen_from_here(self, place: Place) -> tuple[int, int]:
         """Return how many steps ahead and to the right a place is."""
         dx, dy = place[0] - self.place[0], place[1] - self.place[1]
-        (fx, fy), (rx, ry) = _AHEAD[self.heading], _AHEAD[(self.heading + 1) % 4]
+        (fx, fy), (rx, ry) = AHEAD[self.heading], AHEAD[(self.heading + 1) % 4]
         return dx * fx + dy * fy, dx * rx + dy * ry
 
     def _handle(self, own: int) -> None:

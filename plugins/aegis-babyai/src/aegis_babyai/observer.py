@@ -10,6 +10,7 @@ from aegis_babyai import rendering
 from aegis_babyai.memory import Memory
 from aegis_babyai.mission import mark_of, wanted_of
 from aegis_babyai.scene import Scene, Sight, Thing
+from aegis_babyai.sides import side_of, start_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,14 +27,17 @@ class Observer:
         mission: The mission.
         limit: Steps that the episode has at most.
         track: Whether the view marks what the mission speaks of.
+        sides: Whether missions of the level name sides. The unmarked view then tells where the
+            episode began and on which side of it things were.
         image: What is seen first, (7, 7, 3).
     """
 
     def __init__(
-        self, mission: str, limit: int, track: Track, image: npt.NDArray[np.uint8]
+        self, mission: str, limit: int, track: Track, sides: bool, image: npt.NDArray[np.uint8]
     ) -> None:
         self._mission, self._limit = mission, limit
         self._marked = track == "marked"
+        self._sides = sides and not self._marked
         self._wanted = wanted_of(mission) if self._marked else ()
         self._memory = Memory()
         self._last: deque[str] = deque(maxlen=rendering.LAST)
@@ -68,10 +72,12 @@ class Observer:
                 sight = Sight(self._thing(kept), ahead, aside)
                 (seen if place in memory.seen else past).append(sight)
         carried = None if memory.carried is None else self._thing(memory.carried)
+        start = start_of(memory) if self._sides else None
         return Scene(
-            memory.near, carried, tuple(seen), tuple(past), tuple(self._last), self._marked
+            memory.near, carried, tuple(seen), tuple(past), tuple(self._last), self._marked, start
         )
 
     def _thing(self, kept: Kept) -> Thing:
         mark = mark_of(self._wanted, kept, self._memory)
-        return Thing(kept.colour, kept.kind, kept.state, mark)
+        side = side_of(kept, self._memory) if self._sides else ""
+        return Thing(kept.colour, kept.kind, kept.state, mark, side)

@@ -11,6 +11,12 @@ small model learns far faster from that (docs/log.md of the project).
 Walls are the steps to those ahead, to the left and to the right, 0 where none is in sight. A place
 is two words, a letter for each step: ahead (f) or behind (b), then left (l) or right (r), o for
 none. Where things are marked, what is not marked is `plain`.
+
+Where missions name sides, two more facts are told: where the episode began and what the agent faces
+now, as it was called there; and before the name of each thing its side (`aegis_babyai.sides`).
+
+    walls 4 1 0 | start bb l r | carry fo red key | last none left forward
+        | seen fff rr fl green box past bb o or blue ball
 """
 
 from __future__ import annotations
@@ -20,7 +26,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aegis_babyai.levels import COLOURS
-from aegis_babyai.scene import MARKS, Scene, Sight, Thing, Walls
+from aegis_babyai.scene import MARKS, Scene, Sight, Start, Thing, Walls
+from aegis_babyai.sides import FACES, NO_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +37,14 @@ PAST: Final = 6
 """Things shown at most that are in sight and out of sight, the nearest; marked ones always are."""
 
 _NOTHING: Final = ("no", "thing")
+_START: Final = "start"
 _NONE: Final = "none"
 _SEEN, _PAST = "seen", "past"
 _PLAIN: Final = "plain"
 _STEPS: Final = {"f": (1, 0), "b": (-1, 0), "l": (0, -1), "r": (0, 1), "o": (0, 0)}
 _ALONG: Final = re.compile(r"f+|b+|o")
 _ACROSS: Final = re.compile(r"l+|r+|o")
+_SIDE: Final = re.compile(r"[fbo][lro]")
 _FRONT: Final = (1, 0)
 """Steps ahead and aside of what is directly in front."""
 _FORWARD, _BLOCKED = "forward", "blocked"
@@ -50,9 +59,12 @@ def lines(scene: Scene) -> tuple[str, ...]:
         *[f"{_PAST} {_sight(sight, scene.marked)}" for sight in nearest(scene.past, PAST)],
     ]
     carried = " ".join(_NOTHING) if scene.carried is None else _named(scene.carried, scene.marked)
+    if scene.carried is None and scene.start is not None:
+        carried = f"{NO_SIDE} {carried}"
     last = [_BLOCKED if action == f"{_FORWARD} {_BLOCKED}" else action for action in scene.last]
     return (
         " ".join(["walls", *map(str, scene.walls)]),
+        *([] if scene.start is None else [_began(scene.start)]),
         f"carry {carried}",
         " ".join(["last", *[_NONE] * (LAST - len(last)), *last]),
         *([" ".join(things)] if things else []),
@@ -88,16 +100,18 @@ def scene_of(said: Sequence[str]) -> Scene:
     Raises:
         ValueError: If they are not what `lines` returns.
     """
-    walls, carry, last, *told = (line.split() for line in said)
+    walls, *others = (line.split() for line in said)
+    start = _start_of(others.pop(0)) if others[0][0] == _START else None
+    carry, last, *told = others
+    nothing = _NOTHING if start is None else (NO_SIDE, *_NOTHING)
     words = [word for line in told for word in line]
     starts = [place for place, word in enumerate(words) if word in {_SEEN, _PAST}]
     things = [words[start:end] for start, end in itertools.pairwise([*starts, len(words)])]
-    names = [words for words in (carry[1:], *(each[3:] for each in things)) if words]
     ahead, left, right = map(int, walls[1:])
-    marked = any(words[0] in {_PLAIN, *MARKS} for words in names)
+    marked = not {_PLAIN, *MARKS}.isdisjoint([*carry, *words])
     scene = Scene(
         Walls(ahead, left, right),
-        None if tuple(carry[1:]) == _NOTHING else _thing_of(carry[1:]),
+        None if tuple(carry[1:]) == nothing else _thing_of(carry[1:]),
         tuple(_sight_of(words) for words in things if words[0] == _SEEN),
         tuple(_sight_of(words) for words in things if words[0] == _PAST),
         tuple(
@@ -106,8 +120,11 @@ def scene_of(said: Sequence[str]) -> Scene:
             if word != _NONE
         ),
         marked,
+        start,
     )
-    if lines(scene) != tuple(said):
+    shown = [scene.carried, *(sight.thing for sight in (*scene.seen, *scene.past))]
+    sided = {bool(thing.side) for thing in shown if thing is not None}
+    if lines(scene) != tuple(said) or sided - {start is not None}:
         raise ValueError(f"not the words of a scene: {' / '.join(said)}")
     return scene
 
@@ -118,29 +135,50 @@ def _order(sight: Sight) -> tuple[int, int, int]:
 
 def _named(thing: Thing, marked: bool) -> str:
     mark = (thing.mark or _PLAIN) if marked else ""
-    return " ".join([word for word in (mark, thing.colour, thing.kind, thing.state) if word])
+    words = (thing.side, mark, thing.colour, thing.kind, thing.state)
+    return " ".join([word for word in words if word])
 
 
 def _thing_of(words: Sequence[str]) -> Thing:
-    """Return the thing that words name: mark, colour, type and state."""
-    first = words[0] if words else ""
-    colour, kind, *state = words[1:] if first in {_PLAIN, *MARKS} else words
+    """Return the thing that words name: side, mark, colour, type and state."""
+    first, *rest = words
+    side = first if _SIDE.fullmatch(first) else ""
+    first, *rest = rest if side else words
+    mark = first if first in MARKS else ""
+    colour, kind, *state = rest if mark or first == _PLAIN else (first, *rest)
     if colour not in COLOURS or len(state) > 1:
         raise ValueError(f"not a thing: {' '.join(words)}")
-    return Thing(colour, kind, state[0] if state else "", first if first in MARKS else "")
+    return Thing(colour, kind, state[0] if state else "", mark, side)
 
 
 def _sight(sight: Sight, marked: bool) -> str:
-    along = ("f" if sight.ahead > 0 else "b") * abs(sight.ahead) or "o"
-    across = ("r" if sight.aside > 0 else "l") * abs(sight.aside) or "o"
-    return f"{along} {across} {_named(sight.thing, marked)}"
+    return f"{_place(sight.ahead, sight.aside)} {_named(sight.thing, marked)}"
 
 
 def _sight_of(words: Sequence[str]) -> Sight:
     _, along, across, *named = words
+    return Sight(_thing_of(named), *_place_of(along, across))
+
+
+def _began(start: Start) -> str:
+    return f"{_START} {_place(start.ahead, start.aside)} {start.faces}"
+
+
+def _start_of(words: Sequence[str]) -> Start:
+    _, along, across, faces = words
+    if faces not in FACES:
+        raise ValueError(f"no direction: {faces}")
+    return Start(*_place_of(along, across), faces)
+
+
+def _place(ahead: int, aside: int) -> str:
+    along = ("f" if ahead > 0 else "b") * abs(ahead) or "o"
+    across = ("r" if aside > 0 else "l") * abs(aside) or "o"
+    return f"{along} {across}"
+
+
+def _place_of(along: str, across: str) -> tuple[int, int]:
     if not (_ALONG.fullmatch(along) and _ACROSS.fullmatch(across)):
-        raise ValueError(f"nowhere: {' '.join(words)}")
+        raise ValueError(f"nowhere: {along} {across}")
     steps = [_STEPS[letter] for letter in along + across]
-    return Sight(
-        _thing_of(named), sum(ahead for ahead, _ in steps), sum(aside for _, aside in steps)
-    )
+    return sum(ahead for ahead, _ in steps), sum(aside for _, aside in steps)

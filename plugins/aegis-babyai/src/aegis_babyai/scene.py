@@ -19,12 +19,15 @@ class Thing(NamedTuple):
         state: Of a door ``open``, ``closed`` or ``locked``; empty for objects.
         mark: What it is to the mission: ``target``, ``goal``, or empty. Always empty on the track
             ``unmarked``.
+        side: On which side of the agent's first place it was seen first (`aegis_babyai.sides`);
+            empty where sides are not told.
     """
 
     colour: str
     kind: str
     state: str = ""
     mark: str = ""
+    side: str = ""
 
 
 class Sight(NamedTuple):
@@ -55,6 +58,21 @@ class Walls(NamedTuple):
     right: int
 
 
+class Start(NamedTuple):
+    """Where the episode began, seen from where the agent stands.
+
+    Attributes:
+        ahead: Steps ahead; negative behind.
+        aside: Steps to the right; negative to the left.
+        faces: Where the agent looks now, as it was called there: ``f`` ahead, ``r`` to the right,
+            ``b`` back, ``l`` to the left.
+    """
+
+    ahead: int
+    aside: int
+    faces: str
+
+
 class Scene(NamedTuple):
     """What is seen and remembered.
 
@@ -66,6 +84,7 @@ class Scene(NamedTuple):
         last: The own last actions, oldest first; a step that something was in the way of is
             ``forward blocked``.
         marked: Whether it is said of each thing what it is to the mission.
+        start: Where the episode began, where sides are told of things; else None.
     """
 
     walls: Walls
@@ -74,3 +93,4 @@ class Scene(NamedTuple):
     past: tuple[Sight, ...]
     last: tuple[str, ...] = ()
     marked: bool = False
+    start: Start | None = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aegis_babyai.memory import in_sight
 from aegis_babyai.mission import wanted_of
 from aegis_babyai.scene import GOAL, Sight, Thing
+from aegis_babyai.sides import side_at
 
 if TYPE_CHECKING:
     import random
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from aegis_babyai.levels import Level
     from aegis_babyai.mission import Wanted
-    from aegis_babyai.scene import Scene, Walls
+    from aegis_babyai.scene import Scene, Start, Walls
 
 _FRONT: Final = (1, 0)
 
@@ -60,9 +61,9 @@ def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) ->
 
     What is between the agent and the things that the mission speaks of, or directly in front of it,
     stays where it is, and so does what lies beside such a way that is not free. Everything else is
-    left out with a probability that is itself drawn, or put into another free place that is in
-    sight if it was and out of sight if it was not. All but what is directly in front may get other
-    names, only none that the mission speaks of.
+    left out with a probability that is itself drawn, or put into another free place, and so perhaps
+    on another side, that is in sight if it was and out of sight if it was not. All but what is
+    directly in front may get other names, only none that the mission speaks of.
 
     Args:
         scene: A scene of the level.
@@ -76,6 +77,7 @@ def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) ->
     room = _room(scene.walls, level.inside)
     kept_share = drawing.random() if drawing.random() < _THINNED else 1.0
     moves, renames = drawing.random() < _MOVED, drawing.random() < _RENAMED
+    start = scene.start
     taken = {sight[1:] for sight in (*seen[0], *past[0])} | {(0, 0), _FRONT}
 
     def drawn(others: Sequence[Sight], visible: bool) -> list[Sight]:
@@ -95,7 +97,8 @@ def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) ->
                 and not any(way.holds(*place) for way in ways)
             ]
             places = drawing.sample(free, min(len(rest), len(free)))
-            rest = [Sight(o.thing, *p) for o, p in zip(rest, places, strict=False)]
+            rest = [_put(o.thing, p, start) for o, p in zip(rest, places, strict=False)]
+            rest = [sight for sight in rest if renames or not _named(sight.thing, wanted)]
         if renames:
             return [
                 other if other[1:] == _FRONT else _renamed(other, level, wanted, drawing)
@@ -109,7 +112,7 @@ def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) ->
 
 
 def _split(sights: Iterable[Sight], wanted: Sequence[Wanted]) -> tuple[list[Sight], list[Sight]]:
-    """Return what a mission may speak of, whatever side it names, and all else."""
+    """Return what a mission speaks of, and all else; where no sides are told, on any side."""
     parts: tuple[list[Sight], list[Sight]] = ([], [])
     for sight in sights:
         parts[not _named(sight.thing, wanted)].append(sight)
@@ -117,7 +120,14 @@ def _split(sights: Iterable[Sight], wanted: Sequence[Wanted]) -> tuple[list[Sigh
 
 
 def _named(thing: Thing, wanted: Sequence[Wanted]) -> bool:
-    return any(one.describes(thing.colour, thing.kind) for one in wanted)
+    return any(one.describes(thing.colour, thing.kind, thing.side) for one in wanted)
+
+
+def _put(thing: Thing, place: tuple[int, int], start: Start | None) -> Sight:
+    """Return a thing in another place, and so perhaps on another side."""
+    if start is not None:
+        thing = thing._replace(side=side_at(start, *place))
+    return Sight(thing, *place)
 
 
 def _renamed(sight: Sight, level: Level, wanted: Sequence[Wanted], drawing: random.Random) -> Sight:
@@ -126,7 +136,10 @@ def _renamed(sight: Sight, level: Level, wanted: Sequence[Wanted], drawing: rand
         {word for block in blocks for word in block} | {own}
         for blocks, own in ((level.colours, sight.thing.colour), (level.types, sight.thing.kind))
     )
-    things = [Thing(colour, kind) for colour in sorted(colours) for kind in sorted(kinds)]
+    side = sight.thing.side
+    things = [
+        Thing(colour, kind, side=side) for colour in sorted(colours) for kind in sorted(kinds)
+    ]
     return sight._replace(thing=drawing.choice([t for t in things if not _named(t, wanted)]))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve, frozen
 
 from aegis_babyai import rendering
-from aegis_babyai.scene import Scene, Sight, Thing
+from aegis_babyai.scene import Scene, Sight, Start, Thing
 
 if TYPE_CHECKING:
     import random
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aegis_babyai.levels import Blocks
 
 _SIDES: Final = {"left": "right", "right": "left"}
+_HANDS: Final = str.maketrans("lr", "rl")
 _WORD: Final = re.compile(r"[a-z]+")
 
 
@@ -91,6 +92,7 @@ class Symmetry:
             tuple(self._sight(sight) for sight in scene.past),
             tuple(self.text(action) for action in scene.last),
             scene.marked,
+            None if scene.start is None else self._start(scene.start),
         )
 
     def _sight(self, sight: Sight) -> Sight:
@@ -99,4 +101,11 @@ class Symmetry:
 
     def _thing(self, thing: Thing) -> Thing:
         colour, kind = (self.names.get(name, name) for name in (thing.colour, thing.kind))
-        return thing._replace(colour=colour, kind=kind)
+        return thing._replace(colour=colour, kind=kind, side=self._letters(thing.side))
+
+    def _start(self, start: Start) -> Start:
+        aside = -start.aside if self.mirrored else start.aside
+        return Start(start.ahead, aside, self._letters(start.faces))
+
+    def _letters(self, letters: str) -> str:
+        return letters.translate(_HANDS) if self.mirrored else letters

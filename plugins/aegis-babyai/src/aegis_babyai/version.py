@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Of levels, splits, rewards and views together; results name it."""
