@@ -19,7 +19,6 @@ from aegis.agent.research import Services
 from aegis.agent.stages import Life, Seeded
 from aegis.agent.weights import Weights
 from aegis.agent.worker import Workers
-from aegis.exploration import Exploration
 from aegis.host.building import build
 from aegis.host.composition import Chosen
 from aegis.knowledge.calls import State
@@ -206,12 +205,11 @@ def _equip(agent: Agent, stack: contextlib.ExitStack, listener: Listener, clock:
     listener = _with_events(listener, project)
     weights = Weights(project, runtime, ledger, listener.notice)
     stack.callback(weights.close)
-    exploration = settings.agent.exploration
     policy = Policy(
         weights.engine,
         composition.engine.component.name,
         composition.engine.plugin,
-        Exploration(exploration.epsilon, exploration.temperature),
+        weights.exploration,
         seed,
     )
     caller = InterruptibleCaller(workers, lambda: agent.stopping)

@@ -209,9 +209,14 @@ class Loop:
         """Whether the loop was asked to end."""
         return self._stop.is_set()
 
-    def serve(self, engine: Engine) -> None:
-        """Let another engine decide from the next decision on; call it between steps only."""
-        self._policy = evolve(self._policy, engine=engine)
+    def serve(self, engine: Engine, exploration: Exploration) -> None:
+        """Let another engine decide from the next decision on; call it between steps only.
+
+        Args:
+            engine: The engine.
+            exploration: How far behaviour departs from it.
+        """
+        self._policy = evolve(self._policy, engine=engine, exploration=exploration)
 
     def run(self, steps: int | None = None) -> Iterator[Experience]:
         """Yield each step once it is complete in the ledger.

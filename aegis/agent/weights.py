@@ -9,6 +9,7 @@ from attrs import evolve
 from aegis.agent import promotion
 from aegis.checkpoints import serving
 from aegis.errors import AegisError, InputError, ModelError, Problem
+from aegis.exploration import Exploration
 from aegis.host.attribution import attributed
 from aegis.host.building import build_engine
 from aegis.project import way_back
@@ -65,6 +66,12 @@ class Weights:
         """The checkpoint that decides, or the digest of the configured weights."""
         return self.checkpoint or self.engine.capabilities.weights
 
+    @property
+    def exploration(self) -> Exploration:
+        """How far behaviour departs from the engine as it is."""
+        told = self._project.config.settings.agent.exploration
+        return Exploration(told.share(self.checkpoint), told.temperature)
+
     def serve_in(self, loop: Loop) -> None:
         """Name the loop that an exchanged engine decides in."""
         self._loop = loop
@@ -114,7 +121,7 @@ class Weights:
         old, self.engine, self.checkpoint = self.engine, engine, found.checkpoint
         self.promoted += found.why != ROLLBACK
         if self._loop is not None:
-            self._loop.serve(engine)
+            self._loop.serve(engine, self.exploration)
         chosen = self._project.composition.engine
         try:
             with attributed(chosen.plugin, f"close of {chosen.label}"):

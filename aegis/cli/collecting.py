@@ -66,7 +66,7 @@ def collected(
     from aegis.learning.collecting import Collection, Exploring
 
     settings = project.config.settings.agent.exploration
-    exploring = Exploring(settings.epsilon, settings.temperature)
+    exploring = Exploring(settings.share(who.checkpoint), settings.temperature)
     collection = Collection(
         project.run_folder,
         project.folder,

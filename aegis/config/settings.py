@@ -30,9 +30,18 @@ class ExplorationSettings:
     """
 
     epsilon: float = setting(0.05, ge=0, le=1, help="Share of decisions taken uniformly at random.")
+    epsilon_untrained: float | None = setting(
+        None, ge=0, le=1, help="The same as long as no checkpoint decides; epsilon by default."
+    )
     temperature: float = setting(
         1.0, gt=0, le=100, help="Divides the scores: below 1 is greedier, above 1 more even."
     )
+
+    def share(self, checkpoint: str | None) -> float:
+        """Return epsilon for a checkpoint that decides, or for none."""
+        if checkpoint is None and self.epsilon_untrained is not None:
+            return self.epsilon_untrained
+        return self.epsilon
 
 
 @frozen(kw_only=True)

@@ -22,7 +22,7 @@ BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
     "meta-planning": (),
     "arxiv": ("search_arxiv",),
     "babyai": ("gymnasium",),
-    "reinforce": ("action-values", "fitted-q", "policy-gradient"),
+    "reinforce": ("action-values", "fitted-q", "policy-distillation"),
 }
 """Plugins of this project, each the distribution ``aegis-<name>``, and names of components that
 tell that one of them is wanted."""

@@ -168,6 +168,10 @@ _ROUND: Final = (
     "A round is 1,000 steps of its own practice and a training on all steps so far; nothing is "
     "judged in between. "
 )
+_DISTILLED: Final = (
+    "The first practice is at random. `policy-distillation` on the newest 1,000 steps and two "
+    "decisions beside each that are put together from several, once over; its critic on all."
+)
 IMPROVE_ROWS: Final = (
     ImproveRow(
         "improve-library-values",
@@ -189,15 +193,16 @@ IMPROVE_ROWS: Final = (
     ImproveRow(
         "improve-library-mini",
         "`builtin:mini` in the sample library, by its own practice",
-        _ROUND + "`policy-gradient` on the newest 2,000 steps, its critic on all.",
+        _ROUND + _DISTILLED,
         "mini",
         papers=False,
-        shown=(1, 2, 3),
+        shown=(1, 3, 10),
+        episodes=400,
     ),
     ImproveRow(
         "improve-library-hrm",
         "`hrm` in the sample library, by its own practice",
-        _ROUND + "`policy-gradient` on the newest 2,000 steps, its critic on all.",
+        _ROUND + _DISTILLED,
         "hrm",
         papers=False,
         shown=(1, 3, 10),

@@ -184,7 +184,7 @@ def test_the_loop_decides_with_another_engine_from_the_next_decision_on(tmp_path
         def between():
             engine = served.get(ledger.last_step() + 1)
             if engine is not None:
-                loop.serve(engine)
+                loop.serve(engine, Exploration())
 
         loop = Loop(
             ledger, Policy(Always(0), "always", PluginInfo("p", "local file", ""), Exploration(), 3),
@@ -216,6 +216,18 @@ def test_promoted_weights_decide_in_the_next_run(project, file, make):
         assert agent.summary()["checkpoint"] == "configured"
         assert {s.decision.checkpoint for s in steps} == {"configured"}
         assert [s.step for s in steps] == [8, 9, 10]
+
+
+def test_as_long_as_nothing_was_trained_it_may_explore_more(file, make):
+    """At random at first; from the step on that a checkpoint decides, by the engine."""
+    file.write_text(CONFIG.replace("epsilon = 0.0", "epsilon = 0.0\nepsilon_untrained = 1.0"))
+    checkpoint = make("one", 2)
+    steps, *_ = running(load(file), {6: Request("fixed", 0, checkpoint).payload()})
+    shares = [np.exp(s.decision.behaviour_log_probabilities).tolist() for s in steps]
+    assert shares[:7] == [pytest.approx([0.25] * 4)] * 7
+    assert shares[7:] == [pytest.approx([0, 0, 1, 0], abs=1e-6)] * 5
+    with assemble(load(file)) as agent:
+        assert {s.decision.chosen for s in agent.run(5)} == {2}
 
 
 def running(project, asks, steps=12):

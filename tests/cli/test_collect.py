@@ -119,6 +119,19 @@ def test_practice_explores_as_the_agent_does_and_a_teacher_does_not(collect, cor
             assert found.engine == "moody"
 
 
+def test_practice_of_what_was_never_trained_may_explore_more(collect, corridor, trained):
+    settings = ("--set", "agent.exploration.epsilon=0", "--set",
+                "agent.exploration.epsilon_untrained=1")  # fmt: skip
+    collect("--profile", "moody", *settings)
+    collect("--profile", "tally@latest", *settings, folder=trained)
+    steps = [s.decision for s in steps_of(corridor) if s.origin == "practice"]
+    assert {step.engine for step in steps} == {"moody", "tally"}
+    for step in steps:
+        behaviour = np.exp(step.behaviour_log_probabilities)
+        engine = [0.5, 0.5] if step.engine == "moody" else np.exp(step.engine_log_probabilities)
+        assert behaviour == pytest.approx(engine, abs=1e-6)
+
+
 def test_the_weights_that_decide_are_those_of_the_checkpoint(collect, aegis, trained):
     collect("--profile", "tally@latest", folder=trained)
     (name,) = {s.decision.checkpoint for s in steps_of(trained) if s.decision.engine == "tally"}

@@ -310,7 +310,7 @@ def test_a_component_that_nobody_provides_is_named_with_what_there_is(
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("engine", "action-values"), ("trainer", "fitted-q"), ("trainer", "policy-gradient")],
+    [("engine", "action-values"), ("trainer", "fitted-q"), ("trainer", "policy-distillation")],
 )
 def test_a_component_of_this_project_says_which_plugin_has_it(kind, name, tmp_path):
     with pytest.raises(PluginError) as caught:

@@ -1,4 +1,4 @@
-"""Everything that Aegis asks of a plugin; the policy gradient with an engine of the other plugin."""
+"""Everything that Aegis asks of a plugin; policy distillation with an engine of the other plugin."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ phases.reinforce = "fitted-q"
 [profiles.own]
 engine = "hrm"
 environment = "research-gym"
-phases.reinforce = "policy-gradient"
+phases.reinforce = "policy-distillation"
 """
 test_conformance = pytest.mark.slow(conformance("reinforce", settings=SETTINGS, plugins=["hrm"]))

@@ -24,13 +24,13 @@ phases.reinforce = "fitted-q"
 [profiles.small]
 engine = "hrm"
 environment = "research-gym"
-phases.reinforce = "policy-gradient"
+phases.reinforce = "policy-distillation"
 [engine.hrm]
 hidden = 16
 heads = 2
 [trainer.fitted-q]
 iterations = 5
-[trainer.policy-gradient]
+[trainer.policy-distillation]
 iterations = 5
 epochs = 1
 newest = 64
@@ -65,10 +65,10 @@ def test_describing_it_imports_neither_torch_nor_numpy():
 
 
 def test_a_trainer_of_other_engines_is_refused(aegis):
-    found = aegis("--set", "profiles.values.phases.reinforce=policy-gradient", "check", code=2)
+    found = aegis("--set", "profiles.values.phases.reinforce=policy-distillation", "check", code=2)
 
     (error,) = found["errors"]
-    assert "policy-gradient" in error["message"]
+    assert "policy-distillation" in error["message"]
     assert "fitted-q" in error["fix"]
 
 
@@ -88,7 +88,7 @@ def test_an_agent_practises_learns_and_goes_on_with_what_it_learned(aegis):
     assert len({round(c["engine_log_probability"], 6) for c in step["candidates"]}) > 1
 
     hrm = aegis("train", "--profile", "small", "--no-judge")
-    assert (hrm["trainer"], hrm["examples"]) == ("policy-gradient", 64)
+    assert (hrm["trainer"], hrm["examples"]) == ("policy-distillation", 64)
     assert aegis("checkpoints", "promote", hrm["checkpoint"], "--profile", "small")
     words = ("eval", "--profile", "small", "--task", "research-gym", "--episodes", 2, "--jobs", 1)
     assert aegis(*words)["checkpoint"] == hrm["checkpoint"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from aegis_reinforce.settings import EngineSettings, FittedQSettings, PolicyGradientSettings
+from aegis_reinforce.settings import EngineSettings, FittedQSettings, PolicyDistillationSettings
 
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -19,7 +19,7 @@ TEXT = (Path(__file__).parents[1] / "README.md").read_text()
     [
         ("engine.action-values", EngineSettings),
         ("trainer.fitted-q", FittedQSettings),
-        ("trainer.policy-gradient", PolicyGradientSettings),
+        ("trainer.policy-distillation", PolicyDistillationSettings),
     ],
 )
 def test_the_tables_of_settings_are_whole(section, kind):
@@ -38,5 +38,5 @@ def test_the_configurations_shown_name_what_there_is():
     assert [profile["engine"] for profile in profiles] == ["action-values", "hrm"]
     assert [profile["phases"] for profile in profiles] == [
         {"reinforce": "fitted-q"},
-        {"reinforce": "policy-gradient"},
+        {"reinforce": "policy-distillation"},
     ]

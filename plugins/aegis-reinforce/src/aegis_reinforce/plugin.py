@@ -11,13 +11,13 @@ import aegis
 from aegis_reinforce.settings import (
     ENGINE,
     FITTED_Q,
-    POLICY_GRADIENT,
+    POLICY_DISTILLATION,
     EngineSettings,
     FittedQSettings,
-    PolicyGradientSettings,
+    PolicyDistillationSettings,
     describe_engine,
     describe_fitted_q,
-    describe_policy_gradient,
+    describe_policy_distillation,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aegis_reinforce.engine import ActionValues
     from aegis_reinforce.fitted_q import FittedQ
-    from aegis_reinforce.policy_gradient import PolicyGradient
+    from aegis_reinforce.policy_distillation import PolicyDistillation
 
 plugin_api: Final = 1
 
@@ -47,13 +47,13 @@ def _build_fitted_q(
     return FittedQ(settings)
 
 
-def _build_policy_gradient(
-    settings: PolicyGradientSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
-) -> PolicyGradient:
-    from aegis_reinforce.policy_gradient import PolicyGradient
+def _build_policy_distillation(
+    settings: PolicyDistillationSettings, parts: Mapping[str, Any], runtime: aegis.Runtime
+) -> PolicyDistillation:
+    from aegis_reinforce.policy_distillation import PolicyDistillation
 
     del parts, runtime  # it works on the device of the engine
-    return PolicyGradient(settings)
+    return PolicyDistillation(settings)
 
 
 @aegis.hookimpl
@@ -73,7 +73,7 @@ def aegis_engines() -> list[aegis.Component]:
 
 @aegis.hookimpl
 def aegis_trainers() -> list[aegis.Component]:
-    """Offer the trainers ``fitted-q`` and ``policy-gradient``."""
+    """Offer the trainers ``fitted-q`` and ``policy-distillation``."""
     return [
         aegis.Component(
             kind="trainer",
@@ -85,10 +85,10 @@ def aegis_trainers() -> list[aegis.Component]:
         ),
         aegis.Component(
             kind="trainer",
-            name=POLICY_GRADIENT,
+            name=POLICY_DISTILLATION,
             summary="Trains gpt2 or hrm on rewards: the policy gradient over all candidates.",
-            config=PolicyGradientSettings,
-            describe=describe_policy_gradient,
-            build=_build_policy_gradient,
+            config=PolicyDistillationSettings,
+            describe=describe_policy_distillation,
+            build=_build_policy_distillation,
         ),
     ]

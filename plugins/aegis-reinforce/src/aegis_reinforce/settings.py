@@ -11,7 +11,7 @@ import aegis
 KIND: Final = "action-values"
 ENGINE: Final = "action-values"
 FITTED_Q: Final = "fitted-q"
-POLICY_GRADIENT: Final = "policy-gradient"
+POLICY_DISTILLATION: Final = "policy-distillation"
 
 
 @frozen
@@ -61,8 +61,8 @@ class FittedQSettings:
 
 
 @frozen
-class PolicyGradientSettings:
-    """Settings of the trainer ``policy-gradient``."""
+class PolicyDistillationSettings:
+    """Settings of the trainer ``policy-distillation``."""
 
     discount: float = _discount()
     hidden: int = _hidden()
@@ -70,7 +70,8 @@ class PolicyGradientSettings:
     backup_temperature: float = _backup_temperature()
     temperature: float = aegis.setting(
         0.03,
-        help="How much the entropy of the policy counts beside its value; in units of the reward.",
+        help="The engine is made to choose by softmax(value / temperature); in units of the "
+        "reward.",
         gt=0,
         le=1000,
     )
@@ -81,8 +82,17 @@ class PolicyGradientSettings:
         ge=0,
         le=10**9,
     )
-    epochs: int = aegis.setting(5, help="Passes over the steps, at most.", ge=1, le=10_000)
-    batch_size: int = aegis.setting(16, help="Steps of one optimiser step.", ge=1, le=4096)
+    composed: int = aegis.setting(
+        2,
+        help="How many decisions for each step, put together from candidates of several steps, "
+        "the engine is trained on beside it.",
+        ge=0,
+        le=1000,
+    )
+    epochs: int = aegis.setting(
+        2, help="Passes over steps and composed decisions, at most.", ge=1, le=10_000
+    )
+    batch_size: int = aegis.setting(8, help="Steps of one optimiser step.", ge=1, le=4096)
     tokens_at_once: int = aegis.setting(
         8192,
         help="Characters of views and candidates, in fours, that are computed together.",
@@ -130,7 +140,7 @@ def describe_fitted_q(settings: FittedQSettings) -> aegis.TrainerCapabilities:
     return aegis.TrainerCapabilities(accepts=frozenset({KIND}))
 
 
-def describe_policy_gradient(settings: PolicyGradientSettings) -> aegis.TrainerCapabilities:
+def describe_policy_distillation(settings: PolicyDistillationSettings) -> aegis.TrainerCapabilities:
     """Return what the trainer needs: an engine of torch."""
     del settings
     return aegis.TrainerCapabilities(accepts=TORCH_KINDS)

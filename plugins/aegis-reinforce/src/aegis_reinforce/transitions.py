@@ -11,8 +11,11 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aegis import Experience
+    from aegis import Action, Experience, View
     from aegis_reinforce.features import Columns
+
+    Shown = tuple[View, tuple[Action, ...]]
+    """What an engine chooses by, and among what."""
 
 _ENDED: Final = -1
 _UNKNOWN: Final = -2
@@ -42,13 +45,7 @@ class Transitions:
     def of(cls, steps: Sequence[Experience], columns: Columns) -> Transitions:
         """Return the transitions of steps that are `usable`."""
         place = {(step.run, step.episode, step.index): n for n, step in enumerate(steps)}
-        most = max((len(step.decision.candidates) for step in steps), default=0)
-        rows = np.zeros((len(steps), most, columns.width), np.float32)
-        present = np.zeros((len(steps), most), np.bool_)
-        for number, step in enumerate(steps):
-            count = len(step.decision.candidates)
-            rows[number, :count] = columns.rows(step.view, step.decision.candidates)
-            present[number, :count] = True
+        rows, present = rows_of([(s.view, s.decision.candidates) for s in steps], columns)
         following = torch.tensor(
             [
                 _ENDED
@@ -59,8 +56,8 @@ class Transitions:
             dtype=torch.long,
         )
         return cls(
-            torch.from_numpy(rows),
-            torch.from_numpy(present),
+            rows,
+            present,
             torch.tensor([step.decision.chosen for step in steps], dtype=torch.long),
             torch.tensor([step.reward for step in steps], dtype=torch.float32),
             following,
@@ -69,6 +66,21 @@ class Transitions:
 
     def __len__(self) -> int:
         return len(self.chosen)
+
+
+def rows_of(shown: Sequence[Shown], columns: Columns) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what is seen of the candidates of S decisions, at most C of each.
+
+    Returns:
+        The rows (S, C, F), zeros where there is no candidate, and where there is one, (S, C).
+    """
+    most = max((len(candidates) for _, candidates in shown), default=0)
+    rows = np.zeros((len(shown), most, columns.width), np.float32)
+    present = np.zeros((len(shown), most), np.bool_)
+    for number, (view, candidates) in enumerate(shown):
+        rows[number, : len(candidates)] = columns.rows(view, candidates)
+        present[number, : len(candidates)] = True
+    return torch.from_numpy(rows), torch.from_numpy(present)
 
 
 def usable(steps: Iterable[Experience]) -> list[Experience]:

@@ -1,4 +1,4 @@
-"""The policy gradient over all candidates of a step."""
+"""What a policy loses that does not follow a critic, over all candidates of a step."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class Decision:
         return f"{self.view.digest} {keys} {self.values.tolist()}"
 
 
-class PolicyLosses:
-    """The policy gradient of an engine's decisions (`losses` of `aegis.neural.ModuleLearner`).
+class DistillationLosses:
+    """Losses of an engine's decisions (`losses` of `aegis.neural.ModuleLearner`).
 
-    What is maximised is the value of the policy, sum_a pi(a) Q(a), and its entropy times the
-    temperature. With the critic's values of all candidates there is nothing to sample, and so none
-    of the variance that a policy gradient has otherwise (Allen et al. 2017, arXiv 1709.00503). Up
-    to a constant, and in units of the temperature, that is the divergence of the policy from the
-    one that follows from the values, KL(pi || softmax(Q / temperature)): 0 where they agree.
+    What is made least is the divergence of the engine's policy pi from the one that follows from
+    the critic's values, KL(softmax(Q / temperature) || pi), over all candidates and not only the
+    one that was taken (policy distillation, Rusu et al. 2015, arXiv 1511.06295, equation 3). Unlike
+    the divergence the other way round, which is the policy gradient's aim, it teaches a candidate
+    that the engine has come to think impossible as well as any other.
 
     Args:
         engine: What is trained.
-        temperature: How much entropy counts beside value.
+        temperature: How even the policy is that follows from the values; in their unit.
     """
 
     def __init__(self, engine: TorchEngine, temperature: float) -> None:
@@ -72,7 +72,7 @@ class PolicyLosses:
         wanted = wanted.log_softmax(-1).masked_fill(~present, 0)
         logs = said.masked_fill(~present, 0)
         shares = said.exp()
-        total = (shares * (logs - wanted)).sum(-1)
+        total = (wanted.exp().masked_fill(~present, 0) * (wanted - logs)).sum(-1)
         value = (shares * values).sum(-1).detach()
         agrees = (said.argmax(-1) == values.masked_fill(~present, -torch.inf).argmax(-1)).to(
             said.dtype

@@ -1,4 +1,4 @@
-"""The trainer ``policy-gradient``: its loss against the formula, and engines that learn by it."""
+"""The trainer ``policy-distillation``: its loss against the formula, and engines that learn by it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import aegis
 from aegis.builtin._engines.uniform import RandomEngine
 from aegis.errors import ContractError
 from aegis.neural import save_tensors
-from aegis_reinforce.policy_gradient import PolicyGradient
-from aegis_reinforce.policy_losses import Decision, PolicyLosses
-from aegis_reinforce.settings import PolicyGradientSettings
+from aegis_reinforce.distillation_losses import Decision, DistillationLosses
+from aegis_reinforce.policy_distillation import PolicyDistillation
+from aegis_reinforce.settings import PolicyDistillationSettings
 
-SETTINGS = PolicyGradientSettings(
+SETTINGS = PolicyDistillationSettings(
     temperature=0.2, backup_temperature=0.2, epochs=20, learning_rate=0.05, iterations=10
 )
 
@@ -68,14 +68,14 @@ def decision(world, values, **view):
 def test_the_loss_is_the_divergence_from_the_policy_of_the_values(world):
     engine = Linear()
     rows = [decision(world, [0.3, 0.1, -0.2]), decision(world, [1.0, 0.4], step=2)]
-    found = PolicyLosses(engine, SETTINGS.temperature)(rows, True)
+    found = DistillationLosses(engine, SETTINGS.temperature)(rows, True)
 
     for number, row in enumerate(rows):
         shares = np.exp(engine.score(row.view, row.candidates))
         wanted = np.exp(row.values.numpy() / 0.2)
         wanted /= wanted.sum()
         assert found.total[number].item() == pytest.approx(
-            float(shares @ np.log(shares / wanted)), rel=1e-4
+            float(wanted @ np.log(wanted / shares)), rel=1e-4
         )
         assert found.parts["value"][number].item() == pytest.approx(
             float(shares @ row.values.numpy()), rel=1e-5
@@ -83,19 +83,16 @@ def test_the_loss_is_the_divergence_from_the_policy_of_the_values(world):
         assert found.parts["accuracy"][number] == (shares.argmax() == row.values.argmax().item())
 
 
-def test_its_gradient_is_that_of_value_and_entropy(world):
-    """grad of sum_a pi(a) Q(a) + T H(pi), up to the sign and 1 / T."""
-    engine = Linear()
-    row = decision(world, [0.3, 0.1, -0.2])
-    weights = list(engine.module.parameters())
-    loss = PolicyLosses(engine, SETTINGS.temperature)([row], True).total.sum()
-    mine = torch.autograd.grad(loss, weights)
-
-    logs = engine.log_probabilities([(row.view, row.candidates)])[0][0]
-    aim = (logs.exp() * row.values).sum() - 0.2 * (logs.exp() * logs).sum()
-    theirs = torch.autograd.grad(aim, weights)
-    for one, other in zip(mine, theirs, strict=True):
-        torch.testing.assert_close(one, -other / 0.2)
+def test_its_gradient_reaches_a_candidate_that_the_engine_thinks_impossible(world):
+    """With respect to scores before softmax it is pi less the policy of the values."""
+    scores = torch.tensor([[0.0, -40.0]], requires_grad=True)
+    said = SimpleNamespace(
+        log_probabilities=lambda _: (scores.log_softmax(-1), torch.ones(1, 2, dtype=torch.bool))
+    )
+    row = decision(world, [0.0, 0.2])
+    DistillationLosses(said, 0.2)([row], True).total.sum().backward()
+    wanted = np.exp([0.0, 1.0]) / np.exp([0.0, 1.0]).sum()
+    assert scores.grad[0].numpy() == pytest.approx(np.array([1.0, 0.0]) - wanted, abs=1e-6)
 
 
 def test_where_it_agrees_nothing_is_lost(world):
@@ -104,16 +101,16 @@ def test_where_it_agrees_nothing_is_lost(world):
     scores = torch.from_numpy(engine.score(row.view, row.candidates)).float()
     same = Decision.of(row.view, row.candidates, 0.2 * scores + 3.0)
 
-    assert PolicyLosses(engine, SETTINGS.temperature)([same], True).total.item() == pytest.approx(
-        0, abs=1e-6
-    )
+    assert DistillationLosses(engine, SETTINGS.temperature)(
+        [same], True
+    ).total.item() == pytest.approx(0, abs=1e-6)
 
 
 def test_an_engine_comes_to_choose_what_pays(world, context):
     """In `corridor`: 1 is taken at once, 0 is left for the next room, but for the last."""
     engine, steps = Linear(), world.corridor(600)
     told = context(validation=world.corridor(60, seed=1))
-    result = PolicyGradient(SETTINGS).train(engine, world.dataset(steps), told)
+    result = PolicyDistillation(SETTINGS).train(engine, world.dataset(steps), told)
 
     def leaves(gain, room):
         view = evolve(steps[0].view, step=room)
@@ -130,27 +127,30 @@ def test_an_engine_comes_to_choose_what_pays(world, context):
 
 def test_the_newest_steps_are_trained_on(world, context):
     steps = world.corridor(200)
-    few = evolve(SETTINGS, newest=50, epochs=1, iterations=1)
-    result = PolicyGradient(few).train(Linear(), world.dataset(steps), context())
+    few = evolve(SETTINGS, newest=50, composed=0, epochs=1, iterations=1)
+    result = PolicyDistillation(few).train(Linear(), world.dataset(steps), context())
 
     assert result.examples == 50
+    more = PolicyDistillation(evolve(few, composed=3))
+    result = more.train(Linear(), world.dataset(steps), context("more"))
+    assert (result.examples, result.metrics["composed"]) == (50, 150)
 
 
 def test_one_that_was_interrupted_goes_on_as_if_it_had_not(world, context):
     data, few = world.dataset(world.corridor(60)), evolve(SETTINGS, epochs=3, iterations=2)
     whole, broken = Linear(), Linear()
-    PolicyGradient(few).train(whole, data, context("whole"))
+    PolicyDistillation(few).train(whole, data, context("whole"))
 
     asked = iter(range(1000))
     told = context("broken", should_stop=lambda: next(asked) > 20)
     before = [weight.clone() for weight in broken.module.parameters()]
-    result = PolicyGradient(few).train(broken, data, told)
+    result = PolicyDistillation(few).train(broken, data, told)
     assert result.stopped_because == "interrupted"
     assert list(told.directory.iterdir()) == []
     assert all(map(torch.equal, before, broken.module.parameters()))
     assert list(told.state.iterdir())
 
-    PolicyGradient(few).train(broken, data, context("second", resume_from=told.state))
+    PolicyDistillation(few).train(broken, data, context("second", resume_from=told.state))
     for one, other in zip(whole.module.parameters(), broken.module.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
@@ -158,7 +158,7 @@ def test_one_that_was_interrupted_goes_on_as_if_it_had_not(world, context):
 def test_one_that_is_stopped_while_it_fits_leaves_nothing(world, context):
     told = context(should_stop=lambda: True)
     engine = Linear()
-    result = PolicyGradient(SETTINGS).train(engine, world.dataset(world.corridor(60)), told)
+    result = PolicyDistillation(SETTINGS).train(engine, world.dataset(world.corridor(60)), told)
 
     assert result.stopped_because == "interrupted"
     assert list(told.directory.iterdir()) == []
@@ -166,4 +166,6 @@ def test_one_that_is_stopped_while_it_fits_leaves_nothing(world, context):
 
 def test_an_engine_without_a_gradient_is_refused(world, context):
     with pytest.raises(ContractError, match="RandomEngine is not"):
-        PolicyGradient(SETTINGS).train(RandomEngine(), world.dataset(world.corridor(20)), context())
+        PolicyDistillation(SETTINGS).train(
+            RandomEngine(), world.dataset(world.corridor(20)), context()
+        )
