@@ -2,6 +2,7 @@
 
     python benchmarks/results.py                       # every row that is missing: days
     python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000   # one row: minutes
+    python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000 --seeds 1,2   # further trainings
     python benchmarks/results.py --list
     python benchmarks/results.py --page                # only the page, from the rows that are there
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import operator
 import shutil
 import subprocess
 import sys
@@ -36,12 +38,13 @@ from measuring.recipes import (
     baby_rows,
 )
 from measuring.results_page import page
+from measuring.seeds import grouped, kept, successes
 
 from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.machine import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 HERE: Final = ROOT / "benchmarks" / "results"
@@ -147,7 +150,7 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
     words += ["--decide", "both", "--jobs", jobs]
     found = aegis(project("arena"), *words)
     commands += [command for one in trainings for command in one["commands"]]
-    return {
+    made = {
         "row": row.name,
         "kind": "babyai",
         "task": row.task,
@@ -160,13 +163,24 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
         "first_seed": found["first_seed"],
         "split": found["environment"]["split"],
         "rules": found["environment"]["version"],
-        "groups": found["groups"] or _single(found, entrants),
         "beside": [each for each in found["rows"] if each["kind"] != "profile"],
         "rows": [each for each in found["rows"] if each["kind"] == "profile"],
         "published": found["published"],
-        "trainings": [{k: v for k, v in one.items() if k != "commands"} for one in trainings],
+        "trainings": [_told(one, found["first_seed"]) for one in trainings],
         "commands": [*commands, shown(words).replace(f"{WORK}/", "")],
     }
+    file = ROWS / f"{row.name}.json"
+    earlier = kept(made, json.loads(file.read_text()) if file.exists() else None)
+    together = sorted([*earlier, *made["trainings"]], key=operator.itemgetter("seed"))
+    return made | {"trainings": together, "groups": grouped(together)}
+
+
+def _told(training: Mapping[str, Any], first: int) -> dict[str, Any]:
+    """Return what the row says of one training."""
+    seeds = range(first, first + EPISODES)
+    played = successes(project("arena"), training["checkpoint"], seeds)
+    about = {key: value for key, value in training.items() if key != "commands"}
+    return about | {"successes": played, "commit": commit()}
 
 
 def forms() -> str:
@@ -280,17 +294,6 @@ def promote_words(row: ImproveRow) -> list[str]:
     return ["checkpoints", "promote", "latest", "--profile", row.profile]
 
 
-def _single(found: dict[str, Any], entrants: Sequence[str]) -> list[dict[str, Any]]:
-    """Return rows of a single training in the form of groups."""
-    keys = ("profile", "way", "experience", "episodes", "success_rate", "mean_return", "ci95")
-    rows = [each for each in found["rows"] if each["kind"] == "profile"]
-    return [
-        {key: each[key] for key in keys}
-        | {"members": list(entrants), "of_each": [each["success_rate"]]}
-        for each in rows
-    ]
-
-
 def commit() -> str:
     """Return the commit that is measured, marked where files differ from it."""
     words = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
@@ -318,7 +321,11 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="also rows that are there")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--corpus", type=Path, help="papers for the row research-gym-papers")
-    parser.add_argument("--seeds", type=int, default=0, help="training seeds, 0 to this less one")
+    parser.add_argument(
+        "--seeds",
+        default="",
+        help="training seeds, such as 1,2; what the row has of others is put together with them",
+    )
     arguments = parser.parse_args()
     known: list[GymRow | BabyRow | ImproveRow] = [*GYM_ROWS, *IMPROVE_ROWS, *baby_rows()]
     wanted = [
@@ -327,7 +334,7 @@ def main() -> None:
         if not arguments.rows or any(row.name.startswith(name) for name in arguments.rows)
     ]
     if arguments.seeds:
-        seeds = tuple(range(arguments.seeds))
+        seeds = tuple(map(int, arguments.seeds.split(",")))
         wanted = [evolve(r, seeds=seeds) if isinstance(r, BabyRow) else r for r in wanted]
     if arguments.list:
         for row in wanted:
@@ -335,7 +342,7 @@ def main() -> None:
             print(f"{row.name:50s} {'there' if there else 'missing'}")
         return
     for row in [] if arguments.page else wanted:
-        if arguments.again or not (ROWS / f"{row.name}.json").exists():
+        if arguments.again or arguments.seeds or not (ROWS / f"{row.name}.json").exists():
             print(f"== {row.name}", flush=True)
             if isinstance(row, BabyRow):
                 write(baby(row, arguments.jobs))

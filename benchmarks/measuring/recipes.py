@@ -65,8 +65,7 @@ class BabyRow:
         track: ``marked`` or ``unmarked``.
         recipe: Name of the recipe.
         demonstrations: Episodes of the bot that are trained on.
-        seeds: Training seeds; more of them make a row again (`--again`), and only what is missing
-            is trained.
+        seeds: Training seeds; what the row has of others is put together with them.
     """
 
     level: str

@@ -19,8 +19,16 @@ def test_level_and_track_are_the_name_of_the_task_and_figures_are_shares_of_succ
     made = babyai_component()
     assert (made.kind, made.name, made.task) == ("environment", "babyai", ("level", "track"))
     assert made.describe(BabyAISettings()) == aegis.EnvironmentCapabilities(
-        version="3", seeded=True, splits=True, measure="success"
+        version="2", seeded=True, splits=True, measure="success"
     )
+    versions = {
+        (level, track): made.describe(BabyAISettings(level=level, track=track)).version
+        for level in ("GoToLocal", "PickupLoc", "BossLevel")
+        for track in ("marked", "unmarked")
+    }
+    told = {("PickupLoc", "unmarked"), ("BossLevel", "unmarked")}
+    assert {what for what, version in versions.items() if version == "3"} == told
+    assert {version for what, version in versions.items() if what not in told} == {"2"}
 
 
 def test_the_section_is_built_as_it_says(tmp_path):

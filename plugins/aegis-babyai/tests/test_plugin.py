@@ -81,7 +81,7 @@ def test_the_entry_point_names_the_plugin():
 def test_the_check_passes_and_refuses_a_level_that_is_none(call):
     code, out, _ = call("check")
     assert code == 0
-    assert 'environment "babyai" (aegis-babyai 0.1.0): version 3' in out
+    assert 'environment "babyai" (aegis-babyai 0.1.0): version 2' in out
     code, _, err = call("--set", "environment.babyai.level=GoToLokal", "check")
     assert code == 2
     assert err.count("error[") == 1
@@ -98,7 +98,7 @@ def test_the_bots_demonstrations_are_collected(call, tmp_path):
     header, *rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert header["count"] == len(rows)
     assert {row["environment"] for row in rows} == {"babyai:GoToLocalS5N2:marked"}
-    assert {row["generator"] for row in rows} == {"babyai-3"}
+    assert {row["generator"] for row in rows} == {"babyai-2"}
     assert [row["episode"] for row in rows if row["done"]] == [1, 2, 3]
     assert all(row["reward"] > 0.5 for row in rows if row["done"])
     assert all(View.parse(row["view"]).limit == 25 for row in rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aegis
 from aegis_babyai.published import published
 from aegis_babyai.settings import BabyAISettings
-from aegis_babyai.version import VERSION
+from aegis_babyai.version import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,8 +32,9 @@ def babyai_component() -> aegis.Component:
 
 
 def _describe(settings: BabyAISettings) -> aegis.EnvironmentCapabilities:
-    del settings  # the same for all
-    return aegis.EnvironmentCapabilities(version=VERSION, splits=True, measure="success")
+    return aegis.EnvironmentCapabilities(
+        version=version_of(settings), splits=True, measure="success"
+    )
 
 
 def _build(

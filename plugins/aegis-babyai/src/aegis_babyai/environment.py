@@ -13,7 +13,7 @@ from aegis_babyai.levels import LEVELS
 from aegis_babyai.observer import Observer
 from aegis_babyai.seeds import level_seed
 from aegis_babyai.settings import BabyAISettings
-from aegis_babyai.version import VERSION
+from aegis_babyai.version import version_of
 from aegis_babyai.world import World, begin, open_world
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class BabyAI:
                 fix=f"name one of: {', '.join(LEVELS)}",
             )
         self.capabilities = aegis.EnvironmentCapabilities(
-            version=VERSION, splits=True, measure="success"
+            version=version_of(self.settings), splits=True, measure="success"
         )
         self._world = open_world(level)
 

@@ -1,0 +1,76 @@
+"""Training seeds of one recipe, taken at different times and put together.
+
+A row of three trainings of half an hour each need not be made in one go: what the episodes of each
+came to is kept in the row, so that further seeds are added to those that are there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from aegis.evaluation.episode import EpisodeFile
+from aegis.evaluation.significance import success_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+WAYS: Final = ("sampled", "greedy")
+_SAME: Final = (
+    "task",
+    "recipe",
+    "demonstrations",
+    "forms",
+    "episodes",
+    "first_seed",
+    "split",
+    "rules",
+)
+"""What has to be equal for trainings to be of one row."""
+
+
+def successes(project: Path, checkpoint: str, seeds: Sequence[int]) -> dict[str, str]:
+    """Return which test episodes weights accomplished, a digit 0 or 1 for each seed, by way.
+
+    Args:
+        project: The project in which they were compared.
+        checkpoint: The weights.
+        seeds: Seeds of the episodes.
+    """
+    found = {}
+    for folder in sorted((project / "data" / "run" / "evaluations").iterdir()):
+        about = json.loads((folder / "about.json").read_text())
+        if about["checkpoint"] == checkpoint and about["split"] == "test":
+            played = EpisodeFile(folder / "episodes.txt").read()
+            way = "greedy" if about["greedy"] else "sampled"
+            found[way] = "".join(str(int(played[seed].completed)) for seed in seeds)
+    return found
+
+
+def kept(row: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the trainings of an earlier row that a new one may be put together with."""
+    if earlier is None or any(earlier.get(key) != row[key] for key in _SAME):
+        return []
+    new = {one["seed"] for one in row["trainings"]}
+    return [one for one in earlier["trainings"] if "successes" in one and one["seed"] not in new]
+
+
+def grouped(trainings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what trainings come to together, by way; episodes with one seed hang together."""
+    groups = []
+    for way in WAYS:
+        of_each = [list(map(int, one["successes"][way])) for one in trainings]
+        played = [success for each in of_each for success in each]
+        clusters = [episode for each in of_each for episode in range(len(each))]
+        together = success_interval(played, clusters)
+        groups.append(
+            {
+                "way": way,
+                "success_rate": together.mean,
+                "ci95": [together.low, together.high],
+                "of_each": [sum(each) / len(each) for each in of_each],
+                "seeds": [one["seed"] for one in trainings],
+            }
+        )
+    return groups
