@@ -187,7 +187,7 @@ def forms() -> str:
     """Return in how many forms each step is trained on beside its own, and in which."""
     learning = tomllib.loads((HERE / "aegis.toml").read_text())["learning"]
     order = ", simple first" if learning.get("curriculum") else ""
-    return f"{learning['variants']}, others{order}"
+    return f"{learning['variants']}, others, faced too{order}"
 
 
 def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:

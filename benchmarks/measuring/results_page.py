@@ -28,7 +28,7 @@ made on; the mean over training seeds, which are shown each, intervals clustered
 one is shown and named. `random`, `majority`, `untrained` and the bot play the same episodes. Each decision of a demonstration is trained on
 in further forms that symmetries make of it (mirrored; colours and objects renamed where the level's missions allow it), as many
 as the last table says; *others* beside the number: among other things as well (what the mission does not speak of moved,
-renamed or left out where the way is as free); *simple first*: beginning with missions that name few colours and types.
+renamed or left out where the way is as free), *faced too*: where the agent turns, directly in front as well; *simple first*: beginning with missions that name few colours and types.
 
 Two tracks, never put together. *unmarked*: the view lists what is seen, and the model has to find what the mission
 means. *marked*: the view says of an object that it is what the mission means, so the model only has to get there.

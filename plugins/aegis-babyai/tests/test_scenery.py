@@ -10,13 +10,14 @@ from aegis_babyai.actions import ACTIONS
 from aegis_babyai.environment import CANDIDATES, BabyAI
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.mission import wanted_of
-from aegis_babyai.rendering import scene_of
+from aegis_babyai.rendering import facing, scene_of
 from aegis_babyai.scenery import redrawn
 from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.sides import side_at
 from aegis_babyai.world import begin, open_world
 
 FOUR = ("GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
+TURNS = {"left": -1, "right": 1}
 SMALL = ("GoToLocalS5N2", "PutNextLocalS6N4", "PickupDist")
 
 
@@ -34,6 +35,10 @@ def _demonstration(level, seed, track="unmarked"):
     return view.goal, steps, world.episode.level_seed
 
 
+def _redrawn(scene, mission, level, drawing, action):
+    return redrawn(scene, mission, LEVELS[level], drawing, turn=TURNS.get(action, 0))
+
+
 def _means(mission, thing):
     return any(one.describes(thing.colour, thing.kind, thing.side) for one in wanted_of(mission))
 
@@ -48,8 +53,9 @@ def test_what_the_mission_speaks_of_and_the_way_there_stay(level, track):
     drawing, moved, renamed, left_out = random.Random(0), 0, 0, 0
     for seed in range(6):
         mission, steps, _ = _demonstration(level, seed, track)
-        for scene, _ in steps * 3:
-            new = redrawn(scene, mission, LEVELS[level], drawing)
+        for scene, action in steps * 3:
+            turning = action in TURNS
+            new = redrawn(scene, mission, LEVELS[level], drawing, turn=TURNS.get(action, 0))
             assert (new.walls, new.carried, new.last) == (scene.walls, scene.carried, scene.last)
             before, after = [*scene.seen, *scene.past], [*new.seen, *new.past]
             named = [sight for sight in before if _means(mission, sight.thing)]
@@ -57,13 +63,17 @@ def test_what_the_mission_speaks_of_and_the_way_there_stay(level, track):
             places = [sight[1:] for sight in after]
             assert len({*places, (0, 0)}) == len(places) + 1
             assert all(_in_sight(sight[1:]) for sight in new.seen)
-            assert [s for s in before if s[1:] == (1, 0)] == [s for s in after if s[1:] == (1, 0)]
+            faced, now = ([s for s in told if s[1:] == (1, 0)] for told in (before, after))
+            if not turning:
+                assert faced == now
+            elif faced:
+                assert [s[1:] for s in now] == [(1, 0)]
             for ahead, aside in (sight[1:] for sight in named):
                 within = {
                     (x, y)
                     for x in range(min(0, ahead), max(0, ahead) + 1)
                     for y in range(min(0, aside), max(0, aside) + 1)
-                }
+                } - ({(1, 0)} if action in TURNS else set())
                 assert within & {s[1:] for s in before} == within & {*places}
             left_out += len(after) < len(before)
             moved += bool({*places} - {sight[1:] for sight in before})
@@ -75,8 +85,8 @@ def test_a_side_is_that_of_the_new_place_and_what_is_on_another_side_may_have_th
     level, drawing, others = LEVELS["PickupLoc"], random.Random(3), 0
     for seed in range(12):
         mission, steps, _ = _demonstration("PickupLoc", seed)
-        for scene, _ in steps * 2:
-            new = redrawn(scene, mission, level, drawing)
+        for scene, action in steps * 2:
+            new = redrawn(scene, mission, level, drawing, turn=TURNS.get(action, 0))
             for sight in (*new.seen, *new.past):
                 assert sight.thing.side == side_at(scene.start, *sight[1:])
             old = {(*sight.thing[:2], *sight[1:]) for sight in (*scene.seen, *scene.past)}
@@ -88,6 +98,21 @@ def test_a_side_is_that_of_the_new_place_and_what_is_on_another_side_may_have_th
     assert others
 
 
+def test_who_turns_may_face_something_else():
+    """Anything that is not wanted, and nothing where something has to be done with it."""
+    drawing, put, renamed = random.Random(4), 0, 0
+    for seed in range(10):
+        mission, steps, _ = _demonstration("PickupLoc", seed)
+        for scene, _ in steps * 2:
+            faced, kept = facing(scene), facing(_redrawn(scene, mission, "PickupLoc", drawing, ""))
+            assert kept == faced
+            now = facing(_redrawn(scene, mission, "PickupLoc", drawing, "left"))
+            assert now == faced or not _means(mission, now)
+            put += faced is None and now is not None
+            renamed += None not in {faced, now} and now != faced
+    assert put and renamed
+
+
 @pytest.mark.parametrize("level", [*FOUR, *SMALL])
 def test_nothing_is_put_into_a_wall(level):
     drawing, checked = random.Random(1), 0
@@ -97,7 +122,7 @@ def test_nothing_is_put_into_a_wall(level):
         begin(world, number)
         for scene, action in steps:
             for sight in (
-                *(new := redrawn(scene, mission, LEVELS[level], drawing)).seen,
+                *(new := _redrawn(scene, mission, level, drawing, action)).seen,
                 *new.past,
             ):
                 x, y = _place(world, sight[1:])
@@ -115,7 +140,7 @@ def test_the_bot_does_the_same_among_other_things(level):
     for seed in range(14):
         mission, steps, number = _demonstration(level, seed)
         for index, (scene, action) in enumerate(steps):
-            new = redrawn(scene, mission, LEVELS[level], drawing)
+            new = _redrawn(scene, mission, level, drawing, action)
             world = open_world(level)
             begin(world, number)
             bot, taken = BabyAIBot(world), None

@@ -31,7 +31,8 @@ _FRONT: Final = (1, 0)
 _THINNED: Final = 0.5
 _MOVED: Final = 0.7
 _RENAMED: Final = 0.5
-"""How often things are left out, moved and renamed."""
+_FACED: Final = 0.5
+"""How often things are left out, moved, renamed, and put where they may be faced."""
 
 
 class _Area(NamedTuple):
@@ -56,7 +57,9 @@ class _Area(NamedTuple):
         )
 
 
-def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) -> Scene:
+def redrawn(
+    scene: Scene, mission: str, level: Level, drawing: random.Random, *, turn: int
+) -> Scene:
     """Return a scene in which what the mission does not speak of was drawn anew.
 
     What is between the agent and the things that the mission speaks of, or directly in front of it,
@@ -65,20 +68,29 @@ def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) ->
     on another side, that is in sight if it was and out of sight if it was not. All but what is
     directly in front may get other names, only none that the mission speaks of.
 
+    Whoever turns does nothing with what is in front: then something may be put there, unless the
+    way may lead through, and what is there may get another name. Demonstrations alone hardly show
+    that: a bot seldom faces what it does not want, and who learns from it takes whatever it comes
+    to face.
+
     Args:
         scene: A scene of the level.
         mission: The mission.
         level: A level of one room; new names are among those that may be exchanged in it.
         drawing: Where the numbers come from.
+        turn: What was right to do: -1 for to turn left, 1 for to turn right, 0 for anything else.
     """
     wanted = wanted_of(mission)
+    acted_on = None if turn else _FRONT
     seen, past = (_split(sights, wanted) for sights in (scene.seen, scene.past))
-    ways = _ways([*seen[0], *past[0]], [*seen[1], *past[1]], wanted)
+    named = [*seen[0], *past[0]]
+    ways = _ways(named, [*seen[1], *past[1]], wanted)
+    passed = [way for s, way in zip(named, ways, strict=True) if s.aside * turn <= 0]
     room = _room(scene.walls, level.inside)
     kept_share = drawing.random() if drawing.random() < _THINNED else 1.0
     moves, renames = drawing.random() < _MOVED, drawing.random() < _RENAMED
     start = scene.start
-    taken = {sight[1:] for sight in (*seen[0], *past[0])} | {(0, 0), _FRONT}
+    taken = {sight[1:] for sight in named} | {(0, 0), acted_on}
 
     def drawn(others: Sequence[Sight], visible: bool) -> list[Sight]:
         stay = [other for other in others if _stays(other, ways)]
@@ -87,21 +99,23 @@ def redrawn(scene: Scene, mission: str, level: Level, drawing: random.Random) ->
         ]
         # Nothing is put where the agent may never have looked: nobody knows where that is unless
         # what the mission speaks of was found, after which it does not matter.
-        if moves and (visible or seen[0] or past[0]):
+        if moves and (visible or named):
             taken.update(other[1:] for other in stay)
             free = [
                 place
                 for place in room.places()
                 if place not in taken
                 and in_sight(*place) == visible
-                and not any(way.holds(*place) for way in ways)
+                and not any(way.holds(*place) for way in (passed if place == _FRONT else ways))
             ]
             places = drawing.sample(free, min(len(rest), len(free)))
+            if places and _FRONT in free and _FRONT not in places and drawing.random() < _FACED:
+                places[0] = _FRONT
             rest = [_put(o.thing, p, start) for o, p in zip(rest, places, strict=False)]
             rest = [sight for sight in rest if renames or not _named(sight.thing, wanted)]
         if renames:
             return [
-                other if other[1:] == _FRONT else _renamed(other, level, wanted, drawing)
+                other if other[1:] == acted_on else _renamed(other, level, wanted, drawing)
                 for other in (*stay, *rest)
             ]
         return [*stay, *rest]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import aegis
     from aegis_babyai.levels import Blocks, Level
 
+_TURNS: Final = {"left": -1, "right": 1}
 _TRIES: Final = 4
 """Symmetries drawn for every variant that is asked for: many change nothing that is shown, such as
 new names of colours out of sight."""
@@ -104,7 +105,14 @@ def _elsewhere(
 ) -> aegis.Experience:
     """Return a step among other things."""
     view = experience.view
-    scene = redrawn(rendering.scene_of(view.observation), view.goal, level, drawing)
+    action = experience.decision.action
+    scene = redrawn(
+        rendering.scene_of(view.observation),
+        view.goal,
+        level,
+        drawing,
+        turn=0 if action is None else _TURNS.get(action.tool, 0),
+    )
     return evolve(experience, view=evolve(view, observation=rendering.lines(scene)))
 
 
