@@ -24,8 +24,8 @@ _BABY: Final = """
 ## BabyAI
 
 Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody, on seeds that no choice was
-made on; the mean over training seeds, which are shown each, intervals clustered by episode. Of greedy and sampled decisions the better
-one is shown and named. `random`, `majority`, `untrained` and the bot play the same episodes. Each decision of a demonstration is trained on
+made on; the mean over training seeds, which are shown each, intervals clustered by episode. Decisions are drawn
+from the policy (sampled) or its most probable ones (greedy). `random`, `majority`, `untrained` and the bot play the same episodes. Each decision of a demonstration is trained on
 in further forms that symmetries make of it (mirrored; colours and objects renamed where the level's missions allow it), as many
 as the last table says; *others* beside the number: among other things as well (what the mission does not speak of moved,
 renamed or left out where the way is as free), *faced too*: where the agent turns, directly in front as well; *simple first*: beginning with missions that name few colours and types.
@@ -72,7 +72,7 @@ def _babyai(rows: dict[str, Row]) -> Iterator[str]:
         )
     ladder = list(_ladder(rows))
     if ladder:
-        yield "\n### GoToLocal over demonstrations\n"
+        yield "\n### GoToLocal over demonstrations, sampled\n"
         heads = ["track", "recipe", *(f"{count:,}" for count in LADDER)]
         yield _table(heads, ladder)
     yield "\n### What the rows took\n"
@@ -89,9 +89,9 @@ def _ordered(rows: dict[str, Row]) -> list[Row]:
     return [rows[row.name] for row in baby_rows() if row.name in rows]
 
 
-def best(row: Row) -> Row:
-    """Return the better way to decide."""
-    found: Row = max(row["groups"], key=lambda group: group["success_rate"])
+def sampled(row: Row) -> Row:
+    """Return the figures of decisions that are drawn from the policy."""
+    found: Row = next(group for group in row["groups"] if group["way"] == "sampled")
     return found
 
 
@@ -102,16 +102,16 @@ def _level(rows: dict[str, Row], level: str, track: str) -> Iterator[list[str]]:
         if row["task"] == f"babyai:{level}:{track}" and row["demonstrations"] == 1000
     ]
     for row in of_level:
-        group = best(row)
-        low, high = group["ci95"]
-        yield [
-            level,
-            f"{row['decides']}, {group['way']}",
-            f"**{_percent(group['success_rate'])}**",
-            f"{_percent(low)} to {_percent(high)}",
-            ", ".join(_percent(each) for each in group["of_each"]),
-            "" if row["target"] is None else _percent(row["target"]),
-        ]
+        for group in row["groups"]:
+            low, high = group["ci95"]
+            yield [
+                level,
+                f"{row['decides']}, {group['way']}",
+                f"**{_percent(group['success_rate'])}**",
+                f"{_percent(low)} to {_percent(high)}",
+                ", ".join(_percent(each) for each in group["of_each"]),
+                "" if row["target"] is None else _percent(row["target"]),
+            ]
     for each in of_level[0]["beside"] if of_level else []:
         low, high = each["ci95"]
         name = each["name"].partition("@")[2] or each["name"]
@@ -136,7 +136,7 @@ def _ladder(rows: dict[str, Row]) -> Iterator[list[str]]:
 def _rung(row: Row | None) -> str:
     if row is None:
         return ""
-    group = best(row)
+    group = sampled(row)
     low, high = group["ci95"]
     return f"{_percent(group['success_rate'])} [{_percent(low)}, {_percent(high)}]"
 
