@@ -106,11 +106,11 @@ class PolicyDistillation:
             ema=settings.ema,
             identity={"trainer": asdict(settings)},
         )
-        explained = {
+        figures = {
             name: value for name, value in found.figures.items() if name.endswith("explained")
         }
-        explained["composed"] = float(len(further))
-        return evolve(result, examples=len(newest), metrics={**result.metrics, **explained})
+        figures["composed"] = float(len(further))
+        return evolve(result, examples=len(newest), metrics={**result.metrics, **figures})
 
 
 def _choices(steps: Iterable[Experience]) -> list[Experience]:
