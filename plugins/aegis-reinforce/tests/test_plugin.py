@@ -33,7 +33,7 @@ iterations = 5
 [trainer.policy-distillation]
 iterations = 5
 epochs = 1
-newest = 64
+newest = 16
 [runtime]
 threads = 1
 offline = true
@@ -88,7 +88,7 @@ def test_an_agent_practises_learns_and_goes_on_with_what_it_learned(aegis):
     assert len({round(c["engine_log_probability"], 6) for c in step["candidates"]}) > 1
 
     hrm = aegis("train", "--profile", "small", "--no-judge")
-    assert (hrm["trainer"], hrm["examples"]) == ("policy-distillation", 64)
+    assert (hrm["trainer"], hrm["examples"]) == ("policy-distillation", 16)
     assert aegis("checkpoints", "promote", hrm["checkpoint"], "--profile", "small")
     words = ("eval", "--profile", "small", "--task", "research-gym", "--episodes", 2, "--jobs", 1)
     assert aegis(*words)["checkpoint"] == hrm["checkpoint"]
