@@ -11,6 +11,7 @@ from aegis_babyai.environment import CANDIDATES, BabyAI
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.mission import wanted_of
 from aegis_babyai.rendering import facing, scene_of
+from aegis_babyai.scene import Scene, Sight, Thing, Walls
 from aegis_babyai.scenery import redrawn
 from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.sides import side_at
@@ -111,6 +112,16 @@ def test_who_turns_may_face_something_else():
             put += faced is None and now is not None
             renamed += None not in {faced, now} and now != faced
     assert put and renamed
+
+
+@pytest.mark.parametrize(("turn", "may_face"), [(-1, True), (1, False), (0, False)])
+def test_nothing_is_put_in_front_where_the_way_may_lead_through(turn, may_face):
+    """What is wanted lies ahead on the left: who turns left goes round the front."""
+    sights = (Sight(Thing("red", "ball"), 3, -2), Sight(Thing("blue", "box"), 2, 2))
+    scene, drawing = Scene(Walls(5, 0, 3), None, sights, ()), random.Random(5)
+    level = LEVELS["GoToLocal"]
+    drawn = [redrawn(scene, "go to the red ball", level, drawing, turn=turn) for _ in range(60)]
+    assert any(facing(new) is not None for new in drawn) == may_face
 
 
 @pytest.mark.parametrize("level", [*FOUR, *SMALL])

@@ -45,7 +45,8 @@ def test_decisions_are_put_together_from_what_was_offered(world):
         exchanged += any(action not in step.decision.candidates for action in candidates)
         sizes[len(candidates)] += 1
         finishes += FINISH in candidates
-    assert {view.step for view, _ in found} == set(range(1, 9))
+    times = {(number // 50, view.step) for number, (view, _) in enumerate(found)}
+    assert len(times) > 50  # of 64: each view at nearly every time
     assert exchanged > 150
     assert set(sizes) == {2, 3, 4, 5}
     assert 150 < finishes < 350  # its share is drawn evenly from 0 to 1, and two always stay
