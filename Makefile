@@ -53,7 +53,7 @@ bench: setup
 	@for part in decision training; do echo "== $$part on 2 threads"; $(BIN)/python benchmarks/$$part.py --threads 2 || exit 1; done
 
 results: setup
-	@$(BIN)/python benchmarks/results.py $(ROW)
+	@$(BIN)/python benchmarks/results.py $(ROW) $(if $(SEEDS),--seeds $(SEEDS))
 
 docs: setup
 	@$(BIN)/python docs/generate.py
