@@ -44,7 +44,7 @@ from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.machine import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 HERE: Final = ROOT / "benchmarks" / "results"
@@ -311,6 +311,11 @@ def write(found: dict[str, Any]) -> None:
     part.replace(ROWS / f"{found['row']}.json")
 
 
+def _means(said: str, name: str, names: Set[str]) -> bool:
+    """Return whether what was said is a row's name, or the beginning of it and no whole name."""
+    return said == name or (said not in names and name.startswith(said))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -328,10 +333,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     known: list[GymRow | BabyRow | ImproveRow] = [*GYM_ROWS, *IMPROVE_ROWS, *baby_rows()]
+    names = {row.name for row in known}
     wanted = [
         row
         for row in known
-        if not arguments.rows or any(row.name.startswith(name) for name in arguments.rows)
+        if not arguments.rows or any(_means(name, row.name, names) for name in arguments.rows)
     ]
     if arguments.seeds:
         seeds = tuple(map(int, arguments.seeds.split(",")))
