@@ -44,7 +44,7 @@ from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.machine import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Set
+    from collections.abc import Container, Mapping, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 HERE: Final = ROOT / "benchmarks" / "results"
@@ -311,7 +311,7 @@ def write(found: dict[str, Any]) -> None:
     part.replace(ROWS / f"{found['row']}.json")
 
 
-def _means(said: str, name: str, names: Set[str]) -> bool:
+def _means(said: str, name: str, names: Container[str]) -> bool:
     """Return whether what was said is a row's name, or the beginning of it and no whole name."""
     return said == name or (said not in names and name.startswith(said))
 
