@@ -311,6 +311,10 @@ def write(found: dict[str, Any]) -> None:
     part.replace(ROWS / f"{found['row']}.json")
 
 
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
 def _means(said: str, name: str, names: Container[str]) -> bool:
     """Return whether what was said is a row's name, or the beginning of it and no whole name."""
     return said == name or (said not in names and name.startswith(said))
@@ -328,7 +332,8 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="papers for the row research-gym-papers")
     parser.add_argument(
         "--seeds",
-        default="",
+        type=_seeds,
+        default=(),
         help="training seeds, such as 1,2; what the row has of others is put together with them",
     )
     arguments = parser.parse_args()
@@ -340,7 +345,7 @@ def main() -> None:
         if not arguments.rows or any(_means(name, row.name, names) for name in arguments.rows)
     ]
     if arguments.seeds:
-        seeds = tuple(map(int, arguments.seeds.split(",")))
+        seeds = arguments.seeds
         wanted = [evolve(r, seeds=seeds) if isinstance(r, BabyRow) else r for r in wanted]
     if arguments.list:
         for row in wanted:
