@@ -36,7 +36,7 @@ class Tool:
     def candidates(self, view: aegis.View) -> Any:
         self.asked += 1
         if self.broken == "tool-quick":
-            time.sleep(0.3)
+            time.sleep(0.06)
         if self.broken == "tool-candidates":
             yield {"query": f"question {self.asked}"}
         yield aegis.Action(self.spec.name, {"most": 3}, slot="query")
