@@ -196,6 +196,7 @@ def test_a_mirrored_scene_shows_the_same_things_in_their_mirrored_places(scene):
         ("walls 0 0 0", "carry oo no thing", "last none none none"),
         ("walls 0 0 0", "start o o f", "carry no thing", "last none none none"),
         ("walls 0 0 0", "start o o u", "carry oo no thing", "last none none none"),
+        ("walls 0 0 0", "start o o fr", "carry oo no thing", "last none none none"),
         ("walls 0 0 0", "start o f", "carry oo no thing", "last none none none"),
         (
             "walls 0 0 0",

@@ -166,7 +166,7 @@ def _began(start: Start) -> str:
 
 def _start_of(words: Sequence[str]) -> Start:
     _, along, across, faces = words
-    if faces not in FACES:
+    if faces not in tuple(FACES):
         raise ValueError(f"no direction: {faces}")
     return Start(*_place_of(along, across), faces)
 
