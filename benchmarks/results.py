@@ -1,8 +1,8 @@
 """Regenerate docs/results.md row by row: `make results`, or `make results ROW=babyai-GoToLocal`.
 
-    python benchmarks/results.py                       # every row that is missing: days
-    python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000   # one row: minutes
-    python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000 --seeds 1,2   # further trainings
+    python benchmarks/results.py                       # whatever is missing: days
+    python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000   # what is missing of one row
+    python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000 --seeds 1   # one training of it
     python benchmarks/results.py --list
     python benchmarks/results.py --page                # only the page, from the rows that are there
 
@@ -38,7 +38,7 @@ from measuring.recipes import (
     baby_rows,
 )
 from measuring.results_page import page
-from measuring.seeds import grouped, kept, successes
+from measuring.seeds import grouped, kept, left, successes
 
 from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.machine import machine
@@ -94,11 +94,13 @@ def demonstrations(row: BabyRow) -> tuple[Path, list[str]]:
 
 def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
     """Return the checkpoint of one training seed, what it took, and the commands."""
-    folder = project(f"{row.name}-{seed}")
-    record = folder / "trained.json"
+    record = WORK / f"{row.name}-{seed}" / "trained.json"
     if record.exists():
         found: dict[str, Any] = json.loads(record.read_text())
-        return found
+        if found.get("forms") == forms(row):
+            return found
+        shutil.rmtree(record.parent)  # of another recipe
+    folder = project(record.parent.name)
     recipe = RECIPES[row.recipe]
     names = {"data": data, "seed": seed, "model": folder / "model", "level": row.level}
     commands = []
@@ -108,6 +110,7 @@ def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
         if not (folder / "model").exists():
             aegis(folder, *words, seed=seed)
         commands.append(shown(words, seed))
+    sets += ["--set", f"learning.variants={row.variants}"]
     words = [*sets, "train", "--profile", recipe.profile, "--task", row.task]
     words += ["--data", str(data), "--no-judge"]
     began = time.monotonic()
@@ -115,6 +118,7 @@ def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
     commands.append(shown(words, seed))
     found = {
         "seed": seed,
+        "forms": forms(row),
         "checkpoint": answer["checkpoint"],
         "seconds": round(time.monotonic() - began, 1),
         "training": {key: answer[key] for key in ("examples", "epochs", "seconds", "metrics")},
@@ -147,20 +151,13 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
     names = {"model": WORK / f"{row.name}-{row.seeds[0]}" / "model"}
     sets = [part for each in RECIPES[row.recipe].sets for part in ("--set", each.format(**names))]
     words = [*sets, "compare", *entrants, "--task", row.task, "--episodes", EPISODES]
-    words += ["--decide", "both", "--jobs", jobs]
+    words += ["--first", row.first, "--decide", "both", "--jobs", jobs]
     found = aegis(project("arena"), *words)
     commands += [command for one in trainings for command in one["commands"]]
-    made = {
-        "row": row.name,
+    made = about(row) | {
         "kind": "babyai",
-        "task": row.task,
-        "recipe": row.recipe,
         "decides": RECIPES[row.recipe].kind,
-        "demonstrations": row.demonstrations,
-        "forms": forms(),
         "target": row.target,
-        "episodes": EPISODES,
-        "first_seed": found["first_seed"],
         "split": found["environment"]["split"],
         "rules": found["environment"]["version"],
         "beside": [each for each in found["rows"] if each["kind"] != "profile"],
@@ -169,25 +166,53 @@ def baby(row: BabyRow, jobs: int) -> dict[str, Any]:
         "trainings": [_told(one, found["first_seed"]) for one in trainings],
         "commands": [*commands, shown(words).replace(f"{WORK}/", "")],
     }
-    file = ROWS / f"{row.name}.json"
-    earlier = kept(made, json.loads(file.read_text()) if file.exists() else None)
+    earlier = kept(made, there(row))
     together = sorted([*earlier, *made["trainings"]], key=operator.itemgetter("seed"))
     return made | {"trainings": together, "groups": grouped(together)}
+
+
+def about(row: BabyRow) -> dict[str, Any]:
+    """Return what is known of a row before it is made."""
+    return {
+        "row": row.name,
+        "task": row.task,
+        "recipe": row.recipe,
+        "demonstrations": row.demonstrations,
+        "forms": forms(row),
+        "episodes": EPISODES,
+        "first_seed": row.first,
+    }
+
+
+def there(row: GymRow | BabyRow | ImproveRow) -> dict[str, Any] | None:
+    """Return a row as it was made; None for one that is missing."""
+    file = ROWS / f"{row.name}.json"
+    if not file.exists():
+        return None
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def missing(row: GymRow | BabyRow | ImproveRow) -> tuple[int, ...]:
+    """Return the training seeds that are missing of a row; (0,) for a whole one without seeds."""
+    if isinstance(row, BabyRow):
+        return left(row.seeds, about(row), there(row))
+    return () if there(row) else (0,)
 
 
 def _told(training: Mapping[str, Any], first: int) -> dict[str, Any]:
     """Return what the row says of one training."""
     seeds = range(first, first + EPISODES)
     played = successes(project("arena"), training["checkpoint"], seeds)
-    about = {key: value for key, value in training.items() if key != "commands"}
-    return about | {"successes": played, "commit": commit()}
+    told = {key: value for key, value in training.items() if key != "commands"}
+    return told | {"successes": played, "commit": commit()}
 
 
-def forms() -> str:
+def forms(row: BabyRow) -> str:
     """Return in how many forms each step is trained on beside its own, and in which."""
     learning = tomllib.loads((HERE / "aegis.toml").read_text())["learning"]
     order = ", simple first" if learning.get("curriculum") else ""
-    return f"{learning['variants']}, others, faced too{order}"
+    return f"{row.variants}, others, faced too{order}"
 
 
 def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:
@@ -320,12 +345,24 @@ def _means(said: str, name: str, names: Container[str]) -> bool:
     return said == name or (said not in names and name.startswith(said))
 
 
+def _all(row: GymRow | BabyRow | ImproveRow) -> tuple[int, ...]:
+    return row.seeds if isinstance(row, BabyRow) else (0,)
+
+
+def _state(row: GymRow | BabyRow | ImproveRow) -> str:
+    """Return whether a row is there, or how many of its trainings."""
+    all_of_it, to_make = _all(row), missing(row)
+    if not to_make:
+        return "there"
+    return f"{len(all_of_it) - len(to_make)} of {len(all_of_it)}" if there(row) else "missing"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rows", nargs="*", help="beginnings of names of rows; all by default")
-    parser.add_argument("--list", action="store_true", help="list the rows")
+    parser.add_argument("--list", action="store_true", help="list the rows and what is there")
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also rows that are there")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
@@ -334,7 +371,7 @@ def main() -> None:
         "--seeds",
         type=_seeds,
         default=(),
-        help="training seeds, such as 1,2; what the row has of others is put together with them",
+        help="these training seeds, such as 1,2, and no others; put together with what is there",
     )
     arguments = parser.parse_args()
     known: list[GymRow | BabyRow | ImproveRow] = [*GYM_ROWS, *IMPROVE_ROWS, *baby_rows()]
@@ -344,19 +381,15 @@ def main() -> None:
         for row in known
         if not arguments.rows or any(_means(name, row.name, names) for name in arguments.rows)
     ]
-    if arguments.seeds:
-        seeds = arguments.seeds
-        wanted = [evolve(r, seeds=seeds) if isinstance(r, BabyRow) else r for r in wanted]
     if arguments.list:
         for row in wanted:
-            there = (ROWS / f"{row.name}.json").exists()
-            print(f"{row.name:50s} {'there' if there else 'missing'}")
+            print(f"{row.name:50s} {_state(row)}")
         return
     for row in [] if arguments.page else wanted:
-        if arguments.again or arguments.seeds or not (ROWS / f"{row.name}.json").exists():
+        if seeds := arguments.seeds or (_all(row) if arguments.again else missing(row)):
             print(f"== {row.name}", flush=True)
             if isinstance(row, BabyRow):
-                write(baby(row, arguments.jobs))
+                write(baby(evolve(row, seeds=seeds), arguments.jobs))
             elif row.papers and arguments.corpus is None:
                 print("left out: name the papers with --corpus FILE", flush=True)
             elif isinstance(row, ImproveRow):

@@ -17,17 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WAYS: Final = ("sampled", "greedy")
-_SAME: Final = (
-    "task",
-    "recipe",
-    "demonstrations",
-    "forms",
-    "episodes",
-    "first_seed",
-    "split",
-    "rules",
-)
-"""What has to be equal for trainings to be of one row."""
+_WANTED: Final = ("task", "recipe", "demonstrations", "forms", "episodes", "first_seed")
+_SAME: Final = (*_WANTED, "split", "rules")
+"""What has to be equal for trainings to be of one row, and what of it is known before."""
 
 
 def successes(project: Path, checkpoint: str, seeds: Sequence[int]) -> dict[str, str]:
@@ -54,6 +46,22 @@ def kept(row: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> list[dict
         return []
     new = {one["seed"] for one in row["trainings"]}
     return [one for one in earlier["trainings"] if "successes" in one and one["seed"] not in new]
+
+
+def left(
+    seeds: Sequence[int], wanted: Mapping[str, Any], earlier: Mapping[str, Any] | None
+) -> tuple[int, ...]:
+    """Return which of a row's training seeds are not made yet.
+
+    Args:
+        seeds: All of them.
+        wanted: What is known of the row before it is made.
+        earlier: The row as it is; None where there is none.
+    """
+    if earlier is None or any(earlier.get(key) != wanted[key] for key in _WANTED):
+        return tuple(seeds)
+    there = {one["seed"] for one in earlier["trainings"] if "successes" in one}
+    return tuple(seed for seed in seeds if seed not in there)
 
 
 def grouped(trainings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
