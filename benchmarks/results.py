@@ -42,6 +42,7 @@ from measuring.seeds import grouped, kept, left, successes
 
 from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.machine import machine
+from aegis_babyai.levels import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -211,8 +212,9 @@ def _told(training: Mapping[str, Any], first: int) -> dict[str, Any]:
 def forms(row: BabyRow) -> str:
     """Return in how many forms each step is trained on beside its own, and in which."""
     learning = tomllib.loads((HERE / "aegis.toml").read_text())["learning"]
+    said = ", said otherwise" if row.track == "unmarked" and LEVELS[row.level].sides else ""
     order = ", simple first" if learning.get("curriculum") else ""
-    return f"{row.variants}, others, faced too{order}"
+    return f"{row.variants}, others, faced too{said}{order}"
 
 
 def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:

@@ -18,6 +18,9 @@ _SIDES: Final = {
     "in front of you": "f",
     "behind you": "b",
 }
+SIDES: Final = tuple(_SIDES.values())
+"""Letters of the sides that a mission may name."""
+
 _DESCRIBED: Final = re.compile(
     rf"(next to )?(?:a|the) (?:({'|'.join(COLOURS)}) )?(ball|box|key|door|object)"
     rf"(?: ({'|'.join(_SIDES)}))?"
@@ -60,6 +63,19 @@ def wanted_of(mission: str) -> tuple[Wanted, ...]:
         Wanted(GOAL if beside else TARGET, colour, kind, _SIDES.get(side, ""))
         for beside, colour, kind, side in _DESCRIBED.findall(mission)
     )
+
+
+def said(mission: str, wanted: Wanted, *, only: bool) -> str:
+    """Return a mission with another description in the place of its first one.
+
+    Args:
+        mission: The mission.
+        wanted: What it is to speak of.
+        only: Whether there is said to be one of them, and not several.
+    """
+    side = next((words for words, letter in _SIDES.items() if letter == wanted.side), "")
+    words = ("the" if only else "a", wanted.colour, wanted.kind, side)
+    return _DESCRIBED.sub(" ".join(filter(None, words)), mission, count=1)
 
 
 def mark_of(wanted: tuple[Wanted, ...], kept: Kept, memory: Memory) -> str:

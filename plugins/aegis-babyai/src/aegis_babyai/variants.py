@@ -1,6 +1,7 @@
 """Variants: demonstrations as good as a recorded one, by the symmetries of its level.
 
-Where the level is one room, other things lie around as well (`aegis_babyai.scenery`).
+Where the level is one room, other things lie around as well (`aegis_babyai.scenery`), and where
+sides are told the mission is said in other words, too (`aegis_babyai.wording`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from aegis_babyai import rendering
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.scenery import redrawn
 from aegis_babyai.symmetry import Symmetry
+from aegis_babyai.wording import reworded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,11 +85,11 @@ def _distinct(
         blake2b(origin.encode(), digest_size=8).digest()
     )
     blocks = _blocks(experience, level)
-    said = experience.view.goal.split()
     known = {_shown(experience)}
     for tried in range(tries := _TRIES * count):
         step = _elsewhere(experience, level, drawing) if level.inside else experience
         names = share(max((len(known) - 1) / count, tried / tries))
+        said = step.view.goal.split()
         variant = _under(Symmetry.drawn(drawing, blocks, said, names), step)
         if _shown(variant) not in known:
             known.add(_shown(variant))
@@ -103,17 +105,15 @@ def _shown(experience: aegis.Experience) -> tuple[str, int | None]:
 def _elsewhere(
     experience: aegis.Experience, level: Level, drawing: random.Random
 ) -> aegis.Experience:
-    """Return a step among other things."""
-    view = experience.view
-    action = experience.decision.action
-    scene = redrawn(
-        rendering.scene_of(view.observation),
-        view.goal,
-        level,
-        drawing,
-        turn=0 if action is None else _TURNS.get(action.tool, 0),
-    )
-    return evolve(experience, view=evolve(view, observation=rendering.lines(scene)))
+    """Return a step among other things, its mission said in other words where sides are told."""
+    view, action = experience.view, experience.decision.action
+    scene, goal = rendering.scene_of(view.observation), view.goal
+    if scene.start is not None:
+        goal = reworded(scene, goal, level, drawing)
+    turn = 0 if action is None else _TURNS.get(action.tool, 0)
+    scene = redrawn(scene, goal, level, drawing, turn=turn)
+    seen = evolve(view, goal=goal, observation=rendering.lines(scene))
+    return evolve(experience, view=seen)
 
 
 def _blocks(experience: aegis.Experience, level: Level) -> Blocks:
