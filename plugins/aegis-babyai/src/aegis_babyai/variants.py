@@ -17,13 +17,14 @@ from aegis_babyai import rendering
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.scenery import redrawn
 from aegis_babyai.symmetry import Symmetry
-from aegis_babyai.wording import reworded
+from aegis_babyai.wording import alike, reworded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import aegis
     from aegis_babyai.levels import Blocks, Level
+    from aegis_babyai.mission import Wanted
 
 _TURNS: Final = {"left": -1, "right": 1}
 _TRIES: Final = 4
@@ -85,9 +86,10 @@ def _distinct(
         blake2b(origin.encode(), digest_size=8).digest()
     )
     blocks = _blocks(experience, level)
+    words = _words(experience, level)
     known = {_shown(experience)}
     for tried in range(tries := _TRIES * count):
-        step = _elsewhere(experience, level, drawing) if level.inside else experience
+        step = _elsewhere(experience, level, words, drawing) if level.inside else experience
         names = share(max((len(known) - 1) / count, tried / tries))
         said = step.view.goal.split()
         variant = _under(Symmetry.drawn(drawing, blocks, said, names), step)
@@ -103,17 +105,21 @@ def _shown(experience: aegis.Experience) -> tuple[str, int | None]:
 
 
 def _elsewhere(
-    experience: aegis.Experience, level: Level, drawing: random.Random
+    experience: aegis.Experience, level: Level, words: Sequence[Wanted], drawing: random.Random
 ) -> aegis.Experience:
-    """Return a step among other things, its mission said in other words where sides are told."""
+    """Return a step among other things, its mission in one of other words."""
     view, action = experience.view, experience.decision.action
-    scene, goal = rendering.scene_of(view.observation), view.goal
-    if scene.start is not None:
-        goal = reworded(scene, goal, level, drawing)
+    goal = reworded(view.goal, words, drawing)
     turn = 0 if action is None else _TURNS.get(action.tool, 0)
-    scene = redrawn(scene, goal, level, drawing, turn=turn)
+    scene = redrawn(rendering.scene_of(view.observation), goal, level, drawing, turn=turn)
     seen = evolve(view, goal=goal, observation=rendering.lines(scene))
     return evolve(experience, view=seen)
+
+
+def _words(experience: aegis.Experience, level: Level) -> Sequence[Wanted]:
+    """Return other words for a step's mission; none where sides are not told."""
+    scene = rendering.scene_of(experience.view.observation)
+    return () if scene.start is None else alike(scene, experience.view.goal, level)
 
 
 def _blocks(experience: aegis.Experience, level: Level) -> Blocks:

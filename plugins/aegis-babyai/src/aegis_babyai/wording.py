@@ -15,6 +15,7 @@ from aegis_babyai.mission import SIDES, Wanted, said, wanted_of
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
     from aegis_babyai.levels import Level
     from aegis_babyai.scene import Scene, Thing
@@ -23,32 +24,44 @@ _HALF: Final = 0.5
 """How often a mission gets other words where it may, and how often these speak of an only one."""
 
 
-def reworded(scene: Scene, mission: str, level: Level, drawing: random.Random) -> str:
-    """Return a mission that means the same of what is known, drawn from all that do.
+def alike(scene: Scene, mission: str, level: Level) -> tuple[Wanted, ...]:
+    """Return all descriptions that mean the same of what is known as a mission's own.
 
-    It stays as it is where it means several known things, of which one was chosen for a reason that
-    the words do not tell, and where it speaks of something to be put next to, of a door, or of an
-    object of whatever type.
+    None where it means several known things, of which one was chosen for a reason that the words do
+    not tell, and none where it speaks of something to be put next to, of a door, or of an object of
+    whatever type.
 
     Args:
         scene: What is known; its things tell their sides.
         mission: The mission.
-        level: Its level; types are among those that may be exchanged in it.
-        drawing: Where the numbers come from.
+        level: Its level; colours and types are among those that may be exchanged in it.
     """
     known = [sight.thing for sight in (*scene.seen, *scene.past)]
     wanted = wanted_of(mission)
-    if len(wanted) != 1 or drawing.random() >= _HALF:
-        return mission
+    if len(wanted) != 1:
+        return ()
     (was,) = wanted
     meant = _meant(was, known)
     kinds = next((block for block in level.types if was.kind in block), ())
-    if len(meant) > 1 or not kinds:
-        return mission
+    if len(meant) > 1:
+        return ()
     colours = ("", *chain(*level.colours))
     every = (Wanted(was.mark, *words) for words in product(colours, kinds, ("", *SIDES)))
-    others = [other for other in every if _meant(other, known) == meant]
-    new = drawing.choice(others)
+    return tuple(other for other in every if _meant(other, known) == meant)
+
+
+def reworded(mission: str, words: Sequence[Wanted], drawing: random.Random) -> str:
+    """Return a mission with one of some descriptions, or its own.
+
+    Args:
+        mission: The mission.
+        words: The descriptions, `alike`; it stays as it is where there are none.
+        drawing: Where the numbers come from.
+    """
+    if not words or drawing.random() < _HALF:
+        return mission
+    (was,) = wanted_of(mission)
+    new = drawing.choice(words)
     # The only ball is the only ball on the left, too; of all else nobody knows how many there are.
     only = " the " in mission and _narrower(new, was)
     return said(mission, new, only=only or drawing.random() < _HALF)
