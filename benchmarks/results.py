@@ -214,7 +214,7 @@ def forms(row: BabyRow) -> str:
     learning = tomllib.loads((HERE / "aegis.toml").read_text())["learning"]
     said = ", said otherwise" if row.track == "unmarked" and LEVELS[row.level].sides else ""
     order = ", simple first" if learning.get("curriculum") else ""
-    return f"{row.variants}, others, faced too{said}{order}"
+    return f"{row.variants}, others, faced too, detours{said}{order}"
 
 
 def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:

@@ -1,7 +1,8 @@
 """Variants: demonstrations as good as a recorded one, by the symmetries of its level.
 
-Where the level is one room, other things lie around as well (`aegis_babyai.scenery`), and where
-sides are told the mission is said in other words, too (`aegis_babyai.wording`).
+The agent may have come there in another way (`aegis_babyai.detours`). Where the level is one room,
+other things lie around as well (`aegis_babyai.scenery`), and where sides are told the mission is
+said in other words, too (`aegis_babyai.wording`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from attrs import evolve
 
 from aegis import InputError
 from aegis_babyai import rendering
+from aegis_babyai.detours import detoured
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.scenery import redrawn
 from aegis_babyai.symmetry import Symmetry
@@ -89,7 +91,7 @@ def _distinct(
     words = _words(experience, level)
     known = {_shown(experience)}
     for tried in range(tries := _TRIES * count):
-        step = _elsewhere(experience, level, words, drawing) if level.inside else experience
+        step = _elsewhere(experience, level, words, drawing)
         names = share(max((len(known) - 1) / count, tried / tries))
         said = step.view.goal.split()
         variant = _under(Symmetry.drawn(drawing, blocks, said, names), step)
@@ -107,19 +109,22 @@ def _shown(experience: aegis.Experience) -> tuple[str, int | None]:
 def _elsewhere(
     experience: aegis.Experience, level: Level, words: Sequence[Wanted], drawing: random.Random
 ) -> aegis.Experience:
-    """Return a step among other things, its mission in one of other words."""
+    """Return a step among other things, come to in another way, its mission in other words."""
     view, action = experience.view, experience.decision.action
-    goal = reworded(view.goal, words, drawing)
-    turn = 0 if action is None else _TURNS.get(action.tool, 0)
-    scene = redrawn(rendering.scene_of(view.observation), goal, level, drawing, turn=turn)
+    scene, goal = rendering.scene_of(view.observation), reworded(view.goal, words, drawing)
+    if level.inside:
+        turn = 0 if action is None else _TURNS.get(action.tool, 0)
+        scene = redrawn(scene, goal, level, drawing, turn=turn)
+    scene = detoured(scene, goal, drawing)
     seen = evolve(view, goal=goal, observation=rendering.lines(scene))
     return evolve(experience, view=seen)
 
 
 def _words(experience: aegis.Experience, level: Level) -> Sequence[Wanted]:
-    """Return other words for a step's mission; none where sides are not told."""
+    """Return other words for a step's mission; none where sides are not told, or rooms are many."""
     scene = rendering.scene_of(experience.view.observation)
-    return () if scene.start is None else alike(scene, experience.view.goal, level)
+    told = level.inside and scene.start is not None
+    return alike(scene, experience.view.goal, level) if told else ()
 
 
 def _blocks(experience: aegis.Experience, level: Level) -> Blocks:
