@@ -11,16 +11,14 @@ import math
 import re
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from aegis_babyai import rendering
 from aegis_babyai.scene import Scene, Sight, Start, Thing
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-    import aegis
     from aegis_babyai.levels import Blocks
 
 _SIDES: Final = {"left": "right", "right": "left"}
@@ -63,19 +61,6 @@ class Symmetry:
             others = [name for name in block if name not in named]
             names |= zip(others, random.sample(rest, len(rest)), strict=True)
         return cls(random.random() < 0.5, names)
-
-    def view(self, view: aegis.View) -> aegis.View:
-        """Return a view as it would be in the other world.
-
-        Raises:
-            ValueError: If it is not a view of BabyAI.
-        """
-        scene = self.scene(rendering.scene_of(view.observation))
-        return evolve(
-            view,
-            goal=self.text(view.goal),
-            observation=rendering.lines(scene),
-        )
 
     def text(self, text: str) -> str:
         """Return words as they would be in the other world: of missions, actions."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from attrs import evolve
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     import aegis
     from aegis_babyai.levels import Blocks, Level
     from aegis_babyai.mission import Wanted
+    from aegis_babyai.scene import Scene
 
 _TURNS: Final = {"left": -1, "right": 1}
+_MIRRORED: Final = {"left": "right", "right": "left"}
 _TRIES: Final = 4
 """Symmetries drawn for every variant that is asked for: many change nothing that is shown, such as
 new names of colours out of sight."""
@@ -74,6 +76,22 @@ def _made(
     return found
 
 
+class _Told(NamedTuple):
+    """What a step tells of itself, and what was right.
+
+    Attributes:
+        mission: The mission.
+        scene: What is known.
+        chosen: Index of what was done.
+        mirrored: Whether it is seen in a mirror.
+    """
+
+    mission: str
+    scene: Scene
+    chosen: int
+    mirrored: bool = False
+
+
 def _distinct(
     experience: aegis.Experience,
     level: Level,
@@ -87,50 +105,46 @@ def _distinct(
     drawing = random.Random(  # noqa: S311 - a training needs no secrets
         blake2b(origin.encode(), digest_size=8).digest()
     )
-    blocks = _blocks(experience, level)
-    words = _words(experience, level)
-    known = {_shown(experience)}
+    scene = rendering.scene_of(experience.view.observation)
+    told = _Told(experience.view.goal, scene, experience.decision.chosen)
+    blocks, turn = _blocks(experience, scene, level), _turn_of(experience)
+    words = alike(scene, told.mission, level) if level.inside and scene.start is not None else ()
+    known = {_shown(told)}
     for tried in range(tries := _TRIES * count):
-        step = _elsewhere(experience, level, words, drawing)
+        other = _elsewhere(told, level, words, turn, drawing)
         names = share(max((len(known) - 1) / count, tried / tries))
-        said = step.view.goal.split()
-        variant = _under(Symmetry.drawn(drawing, blocks, said, names), step)
-        if _shown(variant) not in known:
-            known.add(_shown(variant))
-            yield variant
+        symmetry = Symmetry.drawn(drawing, blocks, other.mission.split(), names)
+        variant = _under(symmetry, other, experience)
+        if (shown := _shown(variant)) not in known:
+            known.add(shown)
+            yield _experience(variant, experience)
             if len(known) > count:
                 return
 
 
-def _shown(experience: aegis.Experience) -> tuple[str, int | None]:
-    return experience.view.render(), experience.decision.chosen
+def _shown(told: _Told) -> tuple[str, tuple[str, ...], int]:
+    return told.mission, rendering.lines(told.scene), told.chosen
 
 
 def _elsewhere(
-    experience: aegis.Experience, level: Level, words: Sequence[Wanted], drawing: random.Random
-) -> aegis.Experience:
+    told: _Told, level: Level, words: Sequence[Wanted], turn: int, drawing: random.Random
+) -> _Told:
     """Return a step among other things, come to in another way, its mission in other words."""
-    view, action = experience.view, experience.decision.action
-    scene, goal = rendering.scene_of(view.observation), reworded(view.goal, words, drawing)
+    mission, scene = reworded(told.mission, words, drawing), told.scene
     if level.inside:
-        turn = 0 if action is None else _TURNS.get(action.tool, 0)
-        scene = redrawn(scene, goal, level, drawing, turn=turn)
-    scene = detoured(scene, goal, drawing)
-    seen = evolve(view, goal=goal, observation=rendering.lines(scene))
-    return evolve(experience, view=seen)
+        scene = redrawn(scene, mission, level, drawing, turn=turn)
+    return told._replace(mission=mission, scene=detoured(scene, mission, drawing))
 
 
-def _words(experience: aegis.Experience, level: Level) -> Sequence[Wanted]:
-    """Return other words for a step's mission; none where sides are not told, or rooms are many."""
-    scene = rendering.scene_of(experience.view.observation)
-    told = level.inside and scene.start is not None
-    return alike(scene, experience.view.goal, level) if told else ()
+def _turn_of(experience: aegis.Experience) -> int:
+    action = experience.decision.action
+    return 0 if action is None else _TURNS.get(action.tool, 0)
 
 
-def _blocks(experience: aegis.Experience, level: Level) -> Blocks:
+def _blocks(experience: aegis.Experience, scene: Scene, level: Level) -> Blocks:
     """Return the names that may be exchanged in a step."""
     action = experience.decision.action
-    facing = rendering.facing(rendering.scene_of(experience.view.observation))
+    facing = rendering.facing(scene)
     # A toggled box is gone, a toggled ball is not: there the types are not alike.
     toggled = action is not None and action.tool == "toggle"
     if toggled and facing is not None and facing.kind != "door":
@@ -138,24 +152,33 @@ def _blocks(experience: aegis.Experience, level: Level) -> Blocks:
     return level.colours + level.types
 
 
-def _under(symmetry: Symmetry, experience: aegis.Experience) -> aegis.Experience:
-    """Return a step as it would be in the other world; the candidates keep their order."""
+def _under(symmetry: Symmetry, told: _Told, experience: aegis.Experience) -> _Told:
+    """Return what would be told in the other world; the candidates keep their order."""
+    chosen = _origins(experience, symmetry.mirrored).index(told.chosen)
+    return _Told(symmetry.text(told.mission), symmetry.scene(told.scene), chosen, symmetry.mirrored)
+
+
+def _origins(experience: aegis.Experience, mirrored: bool) -> list[int]:
+    """Return for each candidate in the other world which one it is in this one."""
+    names = [action.tool for action in experience.decision.candidates]
+    return [names.index(_MIRRORED.get(name, name) if mirrored else name) for name in names]
+
+
+def _experience(told: _Told, experience: aegis.Experience) -> aegis.Experience:
+    """Return a step as it tells itself otherwise."""
     decision = experience.decision
-    names = [action.tool for action in decision.candidates]
-    origin = [names.index(symmetry.text(name)) for name in names]  # of each in the other world
+    origins = _origins(experience, told.mirrored)
 
     def moved(values: Sequence[float]) -> tuple[float, ...]:
-        return tuple(values[index] for index in origin)
+        return tuple(values[index] for index in origins)
 
-    assert decision.chosen is not None
-    chosen = origin.index(decision.chosen)
     return evolve(
         experience,
-        view=symmetry.view(experience.view),
+        view=evolve(experience.view, goal=told.mission, observation=rendering.lines(told.scene)),
         decision=evolve(
             decision,
-            chosen=chosen,
-            action=decision.candidates[chosen],
+            chosen=told.chosen,
+            action=decision.candidates[told.chosen],
             engine_log_probabilities=moved(decision.engine_log_probabilities),
             behaviour_log_probabilities=moved(decision.behaviour_log_probabilities),
         ),
