@@ -48,7 +48,7 @@ class ModuleLearner(Generic[Example]):
         ]
         self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
             [{"params": weights, "weight_decay": decay} for weights, decay in groups if weights],
-            foreach=True,  # one weight after the other takes a twentieth of a small model's step
+            fused=True,  # one weight after the other takes a tenth of a small model's step
         )
         self._losses = losses
         self._module = module

@@ -28,3 +28,15 @@ def test_zero_threads_leave_the_number_as_it_is():
         assert use_threads(1) == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_numbers_too_small_for_all_their_digits_count_as_0():
+    supported = torch.set_flush_denormal(False)
+    tiny = torch.full((64,), 1e-30)
+    try:
+        assert (tiny * 1e-10).all()
+        use_threads(0)
+        assert supported == (not (tiny * 1e-10).any())
+        assert (tiny * 1e-7).all()
+    finally:
+        torch.set_flush_denormal(False)

@@ -158,10 +158,27 @@ def test_every_frequent_word_is_one_token_with_the_space_before_it(source, tmp_p
     tokenizer = FileTokenizer(tmp_path / "tokenizer.json")
 
     assert source.split == ()
-    for word in (" ball", " key", " grey", " left", " toggle", " front", "observation", "goal"):
+    for word in (" ball", " key", " grey", " left", " toggle", " front"):
         assert len(tokenizer.encode(word)) == 1, word
     assert source.entries <= 600
     assert tokenizer.capabilities.special_tokens == {END: 0}
+
+
+def test_the_label_of_a_line_and_the_last_step_are_one_token_each(source, walks, tmp_path):
+    (tmp_path / "tokenizer.json").write_bytes(source.data)
+    tokenizer = FileTokenizer(tmp_path / "tokenizer.json")
+    for view in (step.view for step in walks):
+        text = view.render() + "\nnext:"
+        ids = tokenizer.encode(text)
+        tokens = [tokenizer.decode([token]) for token in ids]
+
+        assert tokens[0] == "goal:"
+        assert tokens[-4:] == ["\nstep:", f" {view.step}", "/64", "\nnext:"]
+        assert "\nobservation:" in tokens
+        assert tokenizer.decode(ids) == text
+    # Words before a colon are words elsewhere, and letters of any kind are kept.
+    for text in (" Adapters: a survey", "x: y\nz:\n\n w/2 a_b: 'tis we've", "é\nß: \t 3/4"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 def test_words_that_a_small_vocabulary_leaves_split_are_told(walks):
@@ -169,7 +186,7 @@ def test_words_that_a_small_vocabulary_leaves_split_are_told(walks):
     some = trained_tokenizer(walks, SMALLEST + 20, "walks")
 
     assert (bytes_alone.entries, some.entries) == (SMALLEST, SMALLEST + 20)
-    assert {" forward", " ball", "observation"} <= set(bytes_alone.split)
+    assert {" forward", " ball", "\nobservation:"} <= set(bytes_alone.split)
     assert len(some.split) < len(bytes_alone.split)
     assert bytes_alone.characters == 1.0
 
