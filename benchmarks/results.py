@@ -212,9 +212,15 @@ def _told(training: Mapping[str, Any], first: int) -> dict[str, Any]:
 def forms(row: BabyRow) -> str:
     """Return in how many forms each step is trained on beside its own, and in which."""
     learning = tomllib.loads((HERE / "aegis.toml").read_text())["learning"]
-    said = ", said otherwise" if row.track == "unmarked" and LEVELS[row.level].sides else ""
-    order = ", simple first" if learning.get("curriculum") else ""
-    return f"{row.variants}, others, faced too, detours{said}{order}"
+    said = row.track == "unmarked" and LEVELS[row.level].sides
+    further = {
+        "others": True,
+        "faced too": True,
+        "detours": row.track == "marked" or said,
+        "said otherwise": said,
+        "simple first": learning.get("curriculum"),
+    }
+    return ", ".join([str(row.variants), *(name for name, there in further.items() if there)])
 
 
 def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:

@@ -163,6 +163,22 @@ def test_a_level_without_symmetries_but_the_mirror_has_one_variant_beside_detour
         assert len(shown) <= 2
 
 
+@pytest.mark.parametrize(
+    ("level", "track", "may_be"),
+    [
+        ("GoToLocal", "marked", True),
+        ("GoToLocal", "unmarked", False),
+        ("PickupLoc", "unmarked", True),
+    ],
+)
+def test_detours_are_made_where_things_are_marked_or_missions_have_other_words(
+    level, track, may_be
+):
+    made = [one for step in _recorded(level, track) for one in variants(step, 4, 0)]
+    pushed = [one for one in made if "blocked" in one.view.observation[-2].split()]
+    assert bool(pushed) == may_be
+
+
 def _but_last(step):
     return scene_of(step.view.observation)._replace(last=()), step.decision.chosen
 

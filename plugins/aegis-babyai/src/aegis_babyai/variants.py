@@ -1,8 +1,9 @@
 """Variants: demonstrations as good as a recorded one, by the symmetries of its level.
 
-The agent may have come there in another way (`aegis_babyai.detours`). Where the level is one room,
-other things lie around as well (`aegis_babyai.scenery`), and where sides are told the mission is
-said in other words, too (`aegis_babyai.wording`).
+Where the level is one room, other things lie around as well (`aegis_babyai.scenery`), and where
+sides are told the mission is said in other words, too (`aegis_babyai.wording`). There, and where
+things are marked, the agent may have come in another way (`aegis_babyai.detours`). Elsewhere its
+own last actions tell a model that does not yet know what words mean what it was about.
 """
 
 from __future__ import annotations
@@ -133,7 +134,9 @@ def _elsewhere(
     mission, scene = reworded(told.mission, words, drawing), told.scene
     if level.inside:
         scene = redrawn(scene, mission, level, drawing, turn=turn)
-    return told._replace(mission=mission, scene=detoured(scene, mission, drawing))
+    if scene.marked or scene.start is not None:
+        scene = detoured(scene, mission, drawing)
+    return told._replace(mission=mission, scene=scene)
 
 
 def _turn_of(experience: aegis.Experience) -> int:
