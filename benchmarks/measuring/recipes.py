@@ -24,6 +24,8 @@ TARGETS: Final[Mapping[tuple[str, str], float]] = {
 """Success at 1,000 demonstrations that is hoped for; unmarked PutNextLocal has none."""
 
 _FORMS: Final = 120_000
+"""Forms of a step times demonstrations: all rows have as many examples, more than they get to."""
+
 _FIRST: Final[Mapping[tuple[str, str], int]] = {("PickupLoc", "unmarked"): 512}
 """First test episode where it is not 0: some episodes from 0 on were looked at to find out what a
 policy is lost by, so that no figure may be taken on them any more."""

@@ -75,7 +75,7 @@ def test_a_detour_changes_nothing_and_the_bot_does_the_same_after_it(level):
     """
     play = BabyAI(BabyAISettings(level=level))
     asked = same = 0
-    for seed in range(8):
+    for seed in range(5):
         view = play.reset(seed)
         (bot,) = play.experts()["bot"]
         mission, taken, done = view.goal, [], False
@@ -97,7 +97,7 @@ def test_a_detour_changes_nothing_and_the_bot_does_the_same_after_it(level):
             taken.append(action)
             result = play.step(CANDIDATES[ACTIONS.index(action)])
             view, done = result.view, result.done
-    assert asked > 20
+    assert asked > 12
     assert same / asked > 0.95, f"{same} of {asked}"
 
 

@@ -110,7 +110,7 @@ def test_the_bot_does_the_same_by_other_words():
     Where nothing in the world is meant by it, it is no mission there and nothing can be asked.
     """
     drawing, same, asked, searching = random.Random(1), 0, 0, 0
-    for seed in range(25):
+    for seed in range(16):
         mission, steps, number = _demonstration(seed)
         for index, (scene, action) in enumerate(steps):
             other = _reworded(scene, mission, drawing)
@@ -130,6 +130,6 @@ def test_the_bot_does_the_same_by_other_words():
             same += ACTIONS[int(bot.replan(taken))] == action
             asked += 1
             searching += not _meant(scene, mission)
-    assert asked > 30
+    assert asked > 18
     assert searching
     assert same / asked > 0.97, f"{same} of {asked}"

@@ -222,6 +222,8 @@ def make(name: str, plan: Plan, source: Source) -> Made:
         "bos_token_id": source.end,
         "eos_token_id": source.end,
         "initializer_range": plan.deviation,
+        # Else transformers cuts words as GPT-2 does, whatever tokenizer.json says.
+        "tokenizer_class": "PreTrainedTokenizerFast",
     }
     if source.characters is not None:
         config["aegis"] = {"characters_per_token": source.characters}
