@@ -6,6 +6,7 @@ import pytest
 
 from aegis_babyai.actions import ACTIONS
 from aegis_babyai.environment import CANDIDATES, BabyAI
+from aegis_babyai.rendering import scene_of
 from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.world import begin, open_world
 
@@ -23,6 +24,15 @@ def environment():
 def candidate():
     """Return the function that gives the candidate of a name."""
     return lambda name: CANDIDATES[ACTIONS.index(name)]
+
+
+@pytest.fixture(scope="session")
+def demonstration():
+    """Return the function that gives an episode of the bot.
+
+    That is the mission, the scene and action of each step, and the number of the world.
+    """
+    return _demonstration
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +54,19 @@ def in_world():
         return x + place[0] * rx + place[1] * fx, y + place[0] * ry + place[1] * fy
 
     return place_of
+
+
+def _demonstration(level, seed, track="unmarked"):
+    world = BabyAI(BabyAISettings(level=level, track=track))
+    view = world.reset(seed)
+    (bot,) = world.experts()["bot"]
+    steps, done = [], False
+    while not done:
+        action = bot.advice()
+        steps.append((scene_of(view.observation), action))
+        result = world.step(CANDIDATES[ACTIONS.index(action)])
+        view, done = result.view, result.done
+    return view.goal, steps, world.episode.level_seed
 
 
 def _walks(level, seeds, steps=60, toggles=True):

@@ -7,33 +7,17 @@ from minigrid.core.world_object import Ball, Box, Key
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
 from aegis_babyai.actions import ACTIONS
-from aegis_babyai.environment import CANDIDATES, BabyAI
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.mission import wanted_of
-from aegis_babyai.rendering import facing, scene_of
+from aegis_babyai.rendering import facing
 from aegis_babyai.scene import Scene, Sight, Thing, Walls
 from aegis_babyai.scenery import redrawn
-from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.sides import side_at
 from aegis_babyai.world import begin, open_world
 
 FOUR = ("GoToRedBall", "GoToLocal", "PickupLoc", "PutNextLocal")
 TURNS = {"left": -1, "right": 1}
 SMALL = ("GoToLocalS5N2", "PutNextLocalS6N4", "PickupDist")
-
-
-def _demonstration(level, seed, track="unmarked"):
-    """Return the mission, and scene and action of each step of the bot's episode."""
-    world = BabyAI(BabyAISettings(level=level, track=track))
-    view = world.reset(seed)
-    (bot,) = world.experts()["bot"]
-    steps, done = [], False
-    while not done:
-        action = bot.advice()
-        steps.append((scene_of(view.observation), action))
-        result = world.step(CANDIDATES[ACTIONS.index(action)])
-        view, done = result.view, result.done
-    return view.goal, steps, world.episode.level_seed
 
 
 def _redrawn(scene, mission, level, drawing, action):
@@ -50,10 +34,10 @@ def _in_sight(place):
 
 @pytest.mark.parametrize("level", [*FOUR, *SMALL])
 @pytest.mark.parametrize("track", ["marked", "unmarked"])
-def test_what_the_mission_speaks_of_and_the_way_there_stay(level, track):
+def test_what_the_mission_speaks_of_and_the_way_there_stay(level, track, demonstration):
     drawing, moved, renamed, left_out = random.Random(0), 0, 0, 0
     for seed in range(6):
-        mission, steps, _ = _demonstration(level, seed, track)
+        mission, steps, _ = demonstration(level, seed, track)
         for scene, action in steps * 3:
             turning = action in TURNS
             new = redrawn(scene, mission, LEVELS[level], drawing, turn=TURNS.get(action, 0))
@@ -82,10 +66,12 @@ def test_what_the_mission_speaks_of_and_the_way_there_stay(level, track):
     assert moved and left_out and renamed
 
 
-def test_a_side_is_that_of_the_new_place_and_what_is_on_another_side_may_have_the_name():
+def test_a_side_is_that_of_the_new_place_and_what_is_on_another_side_may_have_the_name(
+    demonstration,
+):
     level, drawing, others = LEVELS["PickupLoc"], random.Random(3), 0
     for seed in range(12):
-        mission, steps, _ = _demonstration("PickupLoc", seed)
+        mission, steps, _ = demonstration("PickupLoc", seed)
         for scene, action in steps * 2:
             new = redrawn(scene, mission, level, drawing, turn=TURNS.get(action, 0))
             for sight in (*new.seen, *new.past):
@@ -99,11 +85,11 @@ def test_a_side_is_that_of_the_new_place_and_what_is_on_another_side_may_have_th
     assert others
 
 
-def test_who_turns_may_face_something_else():
+def test_who_turns_may_face_something_else(demonstration):
     """Anything that is not wanted, and nothing where something has to be done with it."""
     drawing, put, renamed = random.Random(4), 0, 0
     for seed in range(10):
-        mission, steps, _ = _demonstration("PickupLoc", seed)
+        mission, steps, _ = demonstration("PickupLoc", seed)
         for scene, _ in steps * 2:
             faced, kept = facing(scene), facing(_redrawn(scene, mission, "PickupLoc", drawing, ""))
             assert kept == faced
@@ -125,10 +111,10 @@ def test_nothing_is_put_in_front_where_the_way_may_lead_through(turn, may_face):
 
 
 @pytest.mark.parametrize("level", [*FOUR, *SMALL])
-def test_nothing_is_put_into_a_wall(level):
+def test_nothing_is_put_into_a_wall(level, demonstration):
     drawing, checked = random.Random(1), 0
     for seed in range(5):
-        mission, steps, number = _demonstration(level, seed)
+        mission, steps, number = demonstration(level, seed)
         world = open_world(level)
         begin(world, number)
         for scene, action in steps:
@@ -145,11 +131,11 @@ def test_nothing_is_put_into_a_wall(level):
 
 
 @pytest.mark.parametrize("level", FOUR)
-def test_the_bot_does_the_same_among_other_things(level):
+def test_the_bot_does_the_same_among_other_things(level, demonstration):
     """The world is changed to what the scene shows, and minigrid's planner is asked there."""
     drawing, same, asked = random.Random(2), 0, 0
     for seed in range(14):
-        mission, steps, number = _demonstration(level, seed)
+        mission, steps, number = demonstration(level, seed)
         for index, (scene, action) in enumerate(steps):
             new = _redrawn(scene, mission, level, drawing, action)
             world = open_world(level)

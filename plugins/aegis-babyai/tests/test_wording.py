@@ -9,31 +9,14 @@ from minigrid.envs.babyai.core.verifier import ObjDesc, PickupInstr
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
 from aegis_babyai.actions import ACTIONS
-from aegis_babyai.environment import CANDIDATES, BabyAI
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.mission import wanted_of
-from aegis_babyai.rendering import scene_of
 from aegis_babyai.scene import Scene, Sight, Start, Thing, Walls
-from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.wording import alike, reworded
 from aegis_babyai.world import begin, open_world
 
 LEVEL = LEVELS["PickupLoc"]
 SIDES = {"l": "left", "r": "right", "f": "front", "b": "behind", "": None}
-
-
-def _demonstration(seed):
-    """Return the mission, scene and action of each step of the bot's episode, and its number."""
-    world = BabyAI(BabyAISettings(level="PickupLoc", track="unmarked"))
-    view = world.reset(seed)
-    (bot,) = world.experts()["bot"]
-    steps, done = [], False
-    while not done:
-        action = bot.advice()
-        steps.append((scene_of(view.observation), action))
-        result = world.step(CANDIDATES[ACTIONS.index(action)])
-        view, done = result.view, result.done
-    return view.goal, steps, world.episode.level_seed
 
 
 def _reworded(scene, mission, drawing):
@@ -49,10 +32,10 @@ def _meant(scene, mission):
     }
 
 
-def test_other_words_mean_the_same_of_what_is_known():
+def test_other_words_mean_the_same_of_what_is_known(demonstration):
     drawing, new, sides, plain = random.Random(0), 0, set(), 0
     for seed in range(12):
-        mission, steps, _ = _demonstration(seed)
+        mission, steps, _ = demonstration("PickupLoc", seed)
         for scene, _ in steps * 3:
             other = _reworded(scene, mission, drawing)
             assert _meant(scene, other) == _meant(scene, mission)
@@ -104,14 +87,14 @@ def test_where_the_words_do_not_tell_which_one_was_chosen_they_stay(mission):
     assert {_reworded(scene, mission, drawing) for _ in range(50)} == {mission}
 
 
-def test_the_bot_does_the_same_by_other_words():
+def test_the_bot_does_the_same_by_other_words(demonstration):
     """The world is given the other mission from the beginning, and minigrid's planner is asked.
 
     Where nothing in the world is meant by it, it is no mission there and nothing can be asked.
     """
     drawing, same, asked, searching = random.Random(1), 0, 0, 0
     for seed in range(16):
-        mission, steps, number = _demonstration(seed)
+        mission, steps, number = demonstration("PickupLoc", seed)
         for index, (scene, action) in enumerate(steps):
             other = _reworded(scene, mission, drawing)
             world = open_world("PickupLoc")
