@@ -25,7 +25,7 @@ def _redrawn(scene, mission, level, drawing, action):
 
 
 def _means(mission, thing):
-    return any(one.describes(thing.colour, thing.kind, thing.side) for one in wanted_of(mission))
+    return any(one.means(thing) for one in wanted_of(mission))
 
 
 def _in_sight(place):

@@ -25,11 +25,7 @@ def _reworded(scene, mission, drawing):
 
 def _meant(scene, mission):
     (wanted,) = wanted_of(mission)
-    return {
-        sight
-        for sight in (*scene.seen, *scene.past)
-        if wanted.describes(sight.thing.colour, sight.thing.kind, sight.thing.side)
-    }
+    return {sight for sight in (*scene.seen, *scene.past) if wanted.means(sight.thing)}
 
 
 def test_other_words_mean_the_same_of_what_is_known(demonstration):

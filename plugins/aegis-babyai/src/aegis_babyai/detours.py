@@ -66,7 +66,4 @@ def all_known(scene: Scene, mission: str) -> bool:
     things = [sight.thing for sight in (*scene.seen, *scene.past)]
     if scene.carried is not None:
         things.append(scene.carried)
-    return all(
-        any(one.describes(thing.colour, thing.kind, thing.side) for thing in things)
-        for one in wanted_of(mission)
-    )
+    return all(any(map(one.means, things)) for one in wanted_of(mission))

@@ -11,6 +11,7 @@ from aegis_babyai.sides import side_of
 
 if TYPE_CHECKING:
     from aegis_babyai.memory import Kept, Memory
+    from aegis_babyai.scene import Thing
 
 _SIDES: Final = {
     "on your left": "l",
@@ -50,6 +51,10 @@ class Wanted(NamedTuple):
         if self.colour not in {"", colour} or (side and self.side not in side):
             return False
         return self.kind == kind or (self.kind == "object" and kind != "door")
+
+    def means(self, thing: Thing) -> bool:
+        """Return whether a thing is meant; where its side is not told, on whichever it is."""
+        return self.describes(thing.colour, thing.kind, thing.side)
 
     def matches(self, kept: Kept, memory: Memory) -> bool:
         """Return whether a thing is among them."""

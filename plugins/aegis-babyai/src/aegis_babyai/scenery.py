@@ -134,7 +134,7 @@ def _split(sights: Iterable[Sight], wanted: Sequence[Wanted]) -> tuple[list[Sigh
 
 
 def _named(thing: Thing, wanted: Sequence[Wanted]) -> bool:
-    return any(one.describes(thing.colour, thing.kind, thing.side) for one in wanted)
+    return any(one.means(thing) for one in wanted)
 
 
 def _put(thing: Thing, place: tuple[int, int], start: Start | None) -> Sight:

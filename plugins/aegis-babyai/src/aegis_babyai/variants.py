@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from aegis_babyai.scene import Scene
 
 _TURNS: Final = {"left": -1, "right": 1}
-_MIRRORED: Final = {"left": "right", "right": "left"}
 _TRIES: Final = 4
 """Symmetries drawn for every variant that is asked for: many change nothing that is shown, such as
 new names of colours out of sight."""
@@ -84,13 +83,11 @@ class _Told(NamedTuple):
         mission: The mission.
         scene: What is known.
         chosen: Index of what was done.
-        mirrored: Whether it is seen in a mirror.
     """
 
     mission: str
     scene: Scene
     chosen: int
-    mirrored: bool = False
 
 
 def _distinct(
@@ -115,10 +112,15 @@ def _distinct(
         other = _elsewhere(told, level, words, turn, drawing)
         names = share(max((len(known) - 1) / count, tried / tries))
         symmetry = Symmetry.drawn(drawing, blocks, other.mission.split(), names)
-        variant = _under(symmetry, other, experience)
+        origins = _origins(symmetry, experience)
+        variant = _Told(
+            symmetry.text(other.mission),
+            symmetry.scene(other.scene),
+            origins.index(other.chosen),
+        )
         if (shown := _shown(variant)) not in known:
             known.add(shown)
-            yield _experience(variant, experience)
+            yield _experience(variant, origins, experience)
             if len(known) > count:
                 return
 
@@ -155,22 +157,17 @@ def _blocks(experience: aegis.Experience, scene: Scene, level: Level) -> Blocks:
     return level.colours + level.types
 
 
-def _under(symmetry: Symmetry, told: _Told, experience: aegis.Experience) -> _Told:
-    """Return what would be told in the other world; the candidates keep their order."""
-    chosen = _origins(experience, symmetry.mirrored).index(told.chosen)
-    return _Told(symmetry.text(told.mission), symmetry.scene(told.scene), chosen, symmetry.mirrored)
-
-
-def _origins(experience: aegis.Experience, mirrored: bool) -> list[int]:
-    """Return for each candidate in the other world which one it is in this one."""
+def _origins(symmetry: Symmetry, experience: aegis.Experience) -> list[int]:
+    """Return for each candidate in the other world, in the same order, which it is here."""
     names = [action.tool for action in experience.decision.candidates]
-    return [names.index(_MIRRORED.get(name, name) if mirrored else name) for name in names]
+    return [names.index(symmetry.text(name)) for name in names]
 
 
-def _experience(told: _Told, experience: aegis.Experience) -> aegis.Experience:
-    """Return a step as it tells itself otherwise."""
+def _experience(
+    told: _Told, origins: Sequence[int], experience: aegis.Experience
+) -> aegis.Experience:
+    """Return a step that tells something else of itself."""
     decision = experience.decision
-    origins = _origins(experience, told.mirrored)
 
     def moved(values: Sequence[float]) -> tuple[float, ...]:
         return tuple(values[index] for index in origins)

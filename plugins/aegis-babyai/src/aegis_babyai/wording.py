@@ -75,4 +75,4 @@ def _narrower(new: Wanted, was: Wanted) -> bool:
 
 def _meant(wanted: Wanted, known: list[Thing]) -> list[int]:
     """Return which of the known things a description means."""
-    return [n for n, one in enumerate(known) if wanted.describes(one.colour, one.kind, one.side)]
+    return [n for n, one in enumerate(known) if wanted.means(one)]
