@@ -18,7 +18,7 @@ help:
 	@echo 'make outside  what third parties do: the examples, new plugins, the tutorial, what is in wheels'
 	@echo 'make lint     ruff and mypy --strict'
 	@echo 'make bench    speed and quality, each beside a named alternative'
-	@echo 'make results  docs/results.md row by row (ROW=beginning of a name for one): days for all'
+	@echo 'make results  docs/results.md row by row (ROW=beginning of a name for one, LIST=1 for their names): days for all'
 	@echo 'make docs     the site, with its reference, in site/'
 	@echo 'make dist     wheels and sources of all distributions in dist/'
 	@echo 'make wheels   make dist, install the wheels elsewhere, and try them there'
@@ -53,7 +53,7 @@ bench: setup
 	@for part in decision training; do echo "== $$part on 2 threads"; $(BIN)/python benchmarks/$$part.py --threads 2 || exit 1; done
 
 results: setup
-	@$(BIN)/python benchmarks/results.py $(ROW) $(if $(SEEDS),--seeds $(SEEDS))
+	@$(BIN)/python benchmarks/results.py $(ROW) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CORPUS),--corpus $(CORPUS)) $(if $(AGAIN),--again) $(if $(LIST),--list)
 
 docs: setup
 	@$(BIN)/python docs/generate.py

@@ -3,6 +3,7 @@
     python benchmarks/results.py                       # whatever is missing: days
     python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000   # what is missing of one row
     python benchmarks/results.py babyai-GoToLocal-marked-gpt2-1000 --seeds 1   # one training of it
+    python benchmarks/results.py research-gym-papers --corpus FILE   # what is played over abstracts
     python benchmarks/results.py --list
     python benchmarks/results.py --page                # only the page, from the rows that are there
 
@@ -53,6 +54,7 @@ ROWS: Final = HERE / "rows"
 WORK: Final = ROOT / "data" / "run" / "results"
 LIBRARY: Final = ROOT / "data" / "library"
 EPISODES: Final = 512
+Row = GymRow | BabyRow | ImproveRow
 _AEGIS: Final = "import sys; from aegis.cli.main import main; main(sys.argv[1:])"
 
 
@@ -90,7 +92,7 @@ def demonstrations(row: BabyRow) -> tuple[Path, list[str]]:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         aegis(project("arena"), *words, "--out", file)
-    return file, [shown([*words, "--out", file.name])]
+    return file, [shown([*words, "--out", file.relative_to(WORK)])]
 
 
 def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
@@ -185,7 +187,7 @@ def about(row: BabyRow) -> dict[str, Any]:
     }
 
 
-def there(row: GymRow | BabyRow | ImproveRow) -> dict[str, Any] | None:
+def there(row: Row) -> dict[str, Any] | None:
     """Return a row as it was made; None for one that is missing."""
     file = ROWS / f"{row.name}.json"
     if not file.exists():
@@ -194,7 +196,7 @@ def there(row: GymRow | BabyRow | ImproveRow) -> dict[str, Any] | None:
     return found
 
 
-def missing(row: GymRow | BabyRow | ImproveRow) -> tuple[int, ...]:
+def missing(row: Row) -> tuple[int, ...]:
     """Return the training seeds that are missing of a row; (0,) for a whole one without seeds."""
     if isinstance(row, BabyRow):
         return left(row.seeds, about(row), there(row))
@@ -223,20 +225,19 @@ def forms(row: BabyRow) -> str:
     return ", ".join([str(row.variants), *(name for name, there in further.items() if there)])
 
 
-def corpus_of(row: GymRow | ImproveRow, corpus: Path | None) -> list[object]:
-    """Return the words that say what is played over."""
-    if not row.papers:
-        return ["--set", f"agent.library={LIBRARY}"]
-    assert corpus is not None
-    return ["--set", f"environment.research-gym.corpus={corpus.resolve()}"]
+def played_over(row: GymRow | ImproveRow, corpus: Path | None) -> tuple[list[str], list[str]]:
+    """Return the words that say what is played over, and how a person types them."""
+    key = "environment.research-gym.corpus" if row.papers else "agent.library"
+    place, shown_as = (corpus, "FILE") if row.papers else (LIBRARY, "data/library")
+    return ["--set", f"{key}={place}"], ["--set", f"{key}={shown_as}"]
 
 
 def gym(row: GymRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
     """Return everything about a row of research-gym."""
     words = ["compare", "rules", "--task", "research-gym", "--episodes", row.episodes]
     words += ["--first", row.first, "--jobs", jobs]
-    arena = project("arena")
-    found = aegis(arena, *corpus_of(row, corpus), *words)
+    arena, (sets, told) = project("arena"), played_over(row, corpus)
+    found = aegis(arena, *sets, *words)
     cache = arena / "data" / "run" / "cache" / "research-gym"  # where the command keeps it
     index = load_index(corpus if corpus and row.papers else LIBRARY, cache)
     seeds = range(row.first, row.first + row.episodes)
@@ -253,13 +254,13 @@ def gym(row: GymRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
         "content": found["environment"]["content"],
         "rows": found["rows"],
         "pairs": found["pairs"],
-        "commands": [shown(words)],
+        "commands": [shown([*told, *words])],
     }
 
 
 def improve(row: ImproveRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
     """Return everything about a row of an agent that learns from its own practice."""
-    folder, sets = project(row.name, "improving.toml"), corpus_of(row, corpus)
+    folder, (sets, told) = project(row.name, "improving.toml"), played_over(row, corpus)
     record = folder / "rounds.json"
     rounds: list[dict[str, Any]] = json.loads(record.read_text()) if record.exists() else []
     practice = ["run", "--profile", row.profile, "--steps"]
@@ -309,8 +310,8 @@ def improve(row: ImproveRow, jobs: int, corpus: Path | None) -> dict[str, Any]:
         "rows": found["rows"],
         "pairs": found["pairs"],
         "commands": [
-            *(shown(w) for w in ([*practice, row.steps], train, promote_words(row))),
-            shown(words),
+            *(shown([*told, *w]) for w in ([*practice, row.steps], train, promote_words(row))),
+            shown([*told, *words]),
         ],
     }
 
@@ -353,11 +354,11 @@ def _means(said: str, name: str, names: Container[str]) -> bool:
     return said == name or (said not in names and name.startswith(said))
 
 
-def _all(row: GymRow | BabyRow | ImproveRow) -> tuple[int, ...]:
+def _all(row: Row) -> tuple[int, ...]:
     return row.seeds if isinstance(row, BabyRow) else (0,)
 
 
-def _state(row: GymRow | BabyRow | ImproveRow) -> str:
+def _state(row: Row) -> str:
     """Return whether a row is there, or how many of its trainings."""
     all_of_it, to_make = _all(row), missing(row)
     if not to_make:
@@ -374,7 +375,7 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--again", action="store_true", help="also rows that are there")
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
-    parser.add_argument("--corpus", type=Path, help="papers for the row research-gym-papers")
+    parser.add_argument("--corpus", type=Path, help="papers for the rows over abstracts: JSONL")
     parser.add_argument(
         "--seeds",
         type=_seeds,
@@ -382,30 +383,40 @@ def main() -> None:
         help="these training seeds, such as 1,2, and no others; put together with what is there",
     )
     arguments = parser.parse_args()
-    known: list[GymRow | BabyRow | ImproveRow] = [*GYM_ROWS, *IMPROVE_ROWS, *baby_rows()]
+    known: list[Row] = [*GYM_ROWS, *IMPROVE_ROWS, *baby_rows()]
     names = {row.name for row in known}
     wanted = [
         row
         for row in known
         if not arguments.rows or any(_means(name, row.name, names) for name in arguments.rows)
     ]
+    if arguments.rows and not wanted:
+        parser.error(f"no row begins with {' or '.join(arguments.rows)}; --list names them")
     if arguments.list:
         for row in wanted:
             print(f"{row.name:50s} {_state(row)}")
         return
+    corpus = arguments.corpus.resolve() if arguments.corpus else None
     for row in [] if arguments.page else wanted:
-        if seeds := arguments.seeds or (_all(row) if arguments.again else missing(row)):
+        seeds = _all(row) if arguments.again else missing(row)
+        if isinstance(row, BabyRow) and arguments.seeds:
+            seeds = arguments.seeds
+        if not seeds:
+            print(f"== {row.name}: there; AGAIN=1 or --again makes it anew", flush=True)
+        elif not isinstance(row, BabyRow) and row.papers and corpus is None:
+            print(f"== {row.name}: left out; name the papers: CORPUS=FILE or --corpus FILE", flush=True)
+        else:
             print(f"== {row.name}", flush=True)
-            if isinstance(row, BabyRow):
-                write(baby(evolve(row, seeds=seeds), arguments.jobs))
-            elif row.papers and arguments.corpus is None:
-                print("left out: name the papers with --corpus FILE", flush=True)
-            elif isinstance(row, ImproveRow):
-                write(improve(row, arguments.jobs, arguments.corpus))
-            else:
-                write(gym(row, arguments.jobs, arguments.corpus))
+            write(made(row, seeds, arguments.jobs, corpus))
             (ROOT / "docs" / "results.md").write_text(page(ROWS))
     (ROOT / "docs" / "results.md").write_text(page(ROWS))
+
+
+def made(row: Row, seeds: tuple[int, ...], jobs: int, corpus: Path | None) -> dict[str, Any]:
+    """Return everything about a row."""
+    if isinstance(row, BabyRow):
+        return baby(evolve(row, seeds=seeds), jobs)
+    return improve(row, jobs, corpus) if isinstance(row, ImproveRow) else gym(row, jobs, corpus)
 
 
 if __name__ == "__main__":

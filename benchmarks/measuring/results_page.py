@@ -17,7 +17,8 @@ _HEAD: Final = """# Results
 
 Every row is made by `make results ROW=NAME` and lies, with its commands, seeds, commit and machine, in
 `benchmarks/results/rows`; this page is written from these files and from nothing else. Rows that are missing
-were not made yet. Intervals are of 95 %. How the figures are taken: [guide](guide.md#measuring).
+were not made yet. Commands are those of a project with `benchmarks/results/aegis.toml` (`improving.toml` where an agent
+practises) as it was at the row's commit. Intervals are of 95 %. How the figures are taken: [guide](guide.md#measuring).
 """
 
 _BABY: Final = """
@@ -156,7 +157,7 @@ def _cost(row: Row) -> list[str]:
     return [
         row["row"],
         f"{row['trainings'][0]['parameters']:,}",
-        row.get("forms", "24"),
+        row["forms"],
         seconds,
         f"{speed:,.0f}",
         f"{memory:,.0f}",
@@ -221,7 +222,7 @@ def _policies(row: Row) -> Iterator[str]:
     )
     first, last = row["first_seed"], row["first_seed"] + row["episodes"] - 1
     yield (
-        f"\nTest topics {first} to {last}; rules of the gym: version {row['rules']}. "
+        f"\nRow `{row['row']}`; test topics {first} to {last}; rules of the gym: version {row['rules']}. "
         f"{row['machine']}; commit {row['commit']}. `{row['commands'][-1]}`\n"
     )
 
