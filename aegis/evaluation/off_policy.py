@@ -175,11 +175,8 @@ def estimate(
     problems = list(_refusals(recorded, new, weights, writer))
     if problems:
         raise InputError(problems)
-    per_step, scale = (_snips if method == "snips" else _doubly_robust)(recorded, new, weights)
-    value = float(per_step.sum() / scale.sum())
+    value, moves = (_snips if method == "snips" else _doubly_robust)(recorded, new, weights)
     mean = float(recorded.returns.mean())
-    # Linearised: what each step moves the estimate by, in units of a mean over steps.
-    moves = (per_step - value * scale) / scale.mean()
     around = recorded.returns - mean
     probabilities = [np.exp(scores) for scores in new]
     rare = [np.exp(b) < RARE for b in recorded.behaviour]
@@ -282,21 +279,29 @@ def _refusals(
         )
 
 
-def _snips(recorded: Recorded, new: Sequence[Scores], weights: Floats) -> tuple[Floats, Floats]:
+def _snips(recorded: Recorded, new: Sequence[Scores], weights: Floats) -> tuple[float, Floats]:
     del new
-    return weights * recorded.returns, weights
+    return _weighted(recorded.returns, weights)
 
 
 def _doubly_robust(
     recorded: Recorded, new: Sequence[Scores], weights: Floats
-) -> tuple[Floats, Floats]:
+) -> tuple[float, Floats]:
     told = predicted(
         recorded.experiences, recorded.chosen.tolist(), recorded.returns, recorded.episodes
     )
     expected = np.array([np.exp(p) @ q for p, q in zip(new, told, strict=True)])
     taken = np.array([q[chosen] for q, chosen in zip(told, recorded.chosen, strict=True)])
-    corrected = weights / weights.mean() * (recorded.returns - taken)
-    return expected + corrected, np.ones(len(weights))
+    missed, moves = _weighted(recorded.returns - taken, weights)
+    mean = float(expected.mean())
+    return mean + missed, expected - mean + moves
+
+
+def _weighted(values: Floats, weights: Floats) -> tuple[float, Floats]:
+    """Return a weighted mean, and what each step moves it by, in units of a mean over steps."""
+    mean = float(weights @ values / weights.sum())
+    moves: Floats = weights / weights.mean() * (values - mean)
+    return mean, moves
 
 
 def _interval(value: float, moves: Floats, episodes: Sequence[Any], level: float) -> Interval:

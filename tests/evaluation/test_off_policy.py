@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import Outcome
 from aegis.contracts.view import View
 from aegis.errors import InputError
+from aegis.evaluation import off_policy
 from aegis.evaluation.off_policy import Recorded, effective_sample_size, estimate, policy_scores
 
 ARMS = ("a", "b", "c")
@@ -125,6 +127,18 @@ def test_returns_to_go_are_discounted_and_steps_of_open_episodes_are_left_out():
         "its episode has not ended": 1,
         "no probabilities were recorded": 1,
     }
+
+
+def test_where_the_model_knows_nothing_both_methods_are_one(monkeypatch):
+    """With q = 0 the doubly robust estimate is sum(w G) / sum(w), and as sure of itself."""
+    recorded = Recorded.of(bandit(400, [0.3, 0.3, 0.4]))
+    shifted = evolve(recorded, returns=recorded.returns + 5.0)
+    monkeypatch.setattr(off_policy, "predicted", lambda steps, *_: [np.zeros(3)] * len(steps))
+    plain, robust = (
+        estimate(shifted, even(recorded, NEW), method=method) for method in ("snips", "dr")
+    )
+    assert robust.value == pytest.approx(plain.value)
+    assert robust.difference == pytest.approx(plain.difference)
 
 
 def test_steps_of_one_episode_hang_together():
