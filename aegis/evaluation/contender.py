@@ -35,7 +35,7 @@ Kind = Literal["profile", "baseline", "expert"]
 CONFIGURED: Final = "configured"
 UNTRAINED: Final = "untrained"
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Of what is kept of an episode; a change makes everything be played again."""
 _DIGITS: Final = 10
 """Of a checkpoint's identifier, as names show it."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LONGEST: Final = 10_000
 """Steps after which an episode that does not end is an error of its environment."""
 
+DECISIONS: Final = 104_729
+"""Purpose of the draws: an environment's own, which begin with the same seed, are others."""
+
 
 @frozen(eq=False)
 class Played:
@@ -135,7 +138,7 @@ def play(
             `require_scores` requires.
     """
     view = environment.reset(seed)
-    rng = step_rng(seed, 0)
+    rng = step_rng(seed, 0, DECISIONS)
     for _ in range(LONGEST):
         candidates = environment.candidates(view)
         if not len(candidates):

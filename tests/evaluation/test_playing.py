@@ -71,7 +71,8 @@ def test_an_episode_is_what_the_environment_shows_when_it_is_walked_by_hand(stag
     corridor = build(stage.task.environment, None)
     right = 1 / (1 + np.exp(-1.5))
     for episode in episodes:
-        view, rng, results, taken = corridor.reset(episode.seed), step_rng(episode.seed, 0), [], []
+        view, rng = corridor.reset(episode.seed), step_rng(episode.seed, 0, rollout.DECISIONS)
+        results, taken = [], []
         while not results or not results[-1].done:
             candidates = corridor.candidates(view)
             action = candidates[sample(np.log([1 - right, right]), rng)]
@@ -142,7 +143,8 @@ def test_what_an_engine_does_wrong_is_said_of_its_plugin_alone(staged, fault, sa
     with pytest.raises(PluginError, match=f'plugin "moody.py".*{said}') as raised:
         stage.play(stage.moody, range(4))
     assert "corridor.py" not in str(raised.value)
-    assert len(stage.told) == (4 if fault == "close" else 1), "what was played before is kept"
+    kept = (4,) if fault == "close" else (1, 2, 3)
+    assert len(stage.told) in kept, "what was played before is kept"
 
 
 @pytest.mark.parametrize(

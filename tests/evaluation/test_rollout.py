@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import aegis
 from aegis.builtin._engines.uniform import RandomEngine
 from aegis.evaluation.gym.environment import ResearchGym
 from aegis.evaluation.gym.oracle import Oracle, best_in_candidates
-from aegis.evaluation.rollout import rollout
+from aegis.evaluation.rollout import play, rollout
 from aegis.exploration import Exploration
 
 if TYPE_CHECKING:
@@ -79,3 +80,29 @@ def test_the_best_in_candidates_is_at_least_the_oracle(gym: ResearchGym):
     best = best_in_candidates(gym, range(20), tries=3)
     assert all(b >= o for b, o in zip(best, oracle, strict=True))
     assert sum(best) > sum(oracle)
+    assert best_in_candidates(gym, [7, 3], tries=3) == [best[7], best[3]]
+
+
+def test_what_is_chosen_has_nothing_to_do_with_what_the_environment_draws():
+    """An environment may seed its draws with the seed itself, as most do."""
+    agreed = sum(
+        step.chosen == round(step.result.reward)
+        for seed in range(400)
+        for step in play(Coin(), RandomEngine(), seed)
+    )
+    assert 150 < agreed < 250  # of 400: five standard deviations
+
+
+class Coin:
+    """One throw; the reward says where the coin fell."""
+
+    def reset(self, seed):
+        self._rng = np.random.default_rng(seed)
+        return aegis.View(goal="guess")
+
+    def candidates(self, view):
+        return [aegis.Action("heads"), aegis.Action("tails")]
+
+    def step(self, action):
+        fell = float(self._rng.random() >= 0.5)
+        return aegis.StepResult(aegis.View(goal="over"), aegis.Outcome("ok"), fell, done=True)

@@ -22,6 +22,7 @@ from aegis.errors import InputError
 from aegis.evaluation.gym.desk import FINISH, NOTE, READ, SEARCH
 from aegis.evaluation.gym.environment import CITED, STEP
 from aegis.evaluation.rollout import rollout
+from aegis.exploration import step_rng
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,18 +47,16 @@ class Oracle:
     Attributes:
         gym: The gym that it plays.
         noise: Standard deviation of what is added to the worth of a search, in documents.
-        seed: Seed of that noise.
+        seed: Seed of that noise, which is the same at a step whatever was played before.
     """
 
     gym: ResearchGym
     noise: float = 0.0
     seed: int = 0
     capabilities: EngineCapabilities = field(init=False)
-    _random: np.random.Generator = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.capabilities = EngineCapabilities(kind="oracle")
-        self._random = np.random.default_rng(self.seed)
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:  # noqa: ARG002 - it looks behind the view
         """Return log-probabilities, (n,), nearly all on the best candidate."""
@@ -71,26 +70,34 @@ class Oracle:
 
     def choose(self, candidates: Sequence[Action]) -> int:
         """Return the index of the best candidate of the gym's current step."""
-        worth = [self._worth(action) for action in candidates]
-        return int(np.argmax(worth))
+        worth = map(self._worth, candidates, self._noises(len(candidates)))
+        return int(np.argmax([*worth]))
 
-    def _worth(self, action: Action) -> float:
+    def _noises(self, count: int) -> Sequence[float]:
+        if not self.noise:
+            return [0.0] * count
+        episode = self.gym.episode
+        drawn = step_rng(episode.seed, episode.desk.step, self.seed + 1).standard_normal(count)
+        noises: list[float] = (self.noise * drawn).tolist()
+        return noises
+
+    def _worth(self, action: Action, noise: float) -> float:
         episode = self.gym.episode
         if action.tool == READ:
             found = episode.desk.found[action.arguments["document"]]
             return _ALWAYS if found.document in episode.judge.relevant else _NEVER
         if action.tool == SEARCH:
-            return self._search_worth(action)
+            return self._search_worth(action, noise)
         if action.tool == NOTE:
             return 0.001 if CITED * episode.relevant_read + STEP > 0 else _NEVER
         return 0.0 if action.tool == FINISH else _NEVER
 
-    def _search_worth(self, action: Action) -> float:
+    def _search_worth(self, action: Action, noise: float) -> float:
         query, page = action.arguments["query"], action.arguments["page"]
         left = self._steps_left()
         now = self._reveals(query, page) if left > 1 else 0
         if now:
-            return now + self.noise * float(self._random.standard_normal())
+            return now + noise
         for further in range(1, min(DEPTH, left - 1)):
             later = self._reveals(query, page + further)
             if later:
