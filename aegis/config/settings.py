@@ -181,7 +181,7 @@ class LearningSettings:
     variants: int = setting(
         0,
         ge=0,
-        le=1000,
+        le=10_000,
         help="Further demonstrations made of each step by symmetries of its environment, where it "
         "knows any (babyai: mirrored, colours and objects renamed, other things around).",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from measuring.recipes import LADDER, LEVELS, TRACKS, baby_rows
+from measuring.recipes import FIRST, LADDER, LEVELS, TRACKS, baby_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,12 +24,13 @@ practises) as it was at the row's commit. Intervals are of 95 %. How the figures
 _BABY: Final = """
 ## BabyAI
 
-Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody, on seeds that no choice was
-made on: from 0 on, of unmarked PickupLoc from 512 on, since lost ones among its first were looked at to see what a policy
-lacks. The mean over training seeds, which are shown each, intervals clustered by episode. Decisions are drawn from the
-policy (sampled) or its most probable ones (greedy). `random`, `majority`, `untrained` and the bot play the same episodes.
+Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody. Those from {first} on were never
+played before the recipe was settled; rows that were played on earlier ones (the last table says which) are older, and
+some of their episodes had been seen when it was sought. The mean over training seeds, which are shown each; intervals are
+of these very weights, over episodes, clustered by episode. Decisions are drawn from the policy (sampled) or its most
+probable ones (greedy). `random`, `majority`, `untrained` and the bot play the same episodes.
 
-Each decision of a demonstration is trained on in further forms, as many as the last table says, within 26 minutes of one
+Each decision of a demonstration is trained on in further forms, as many as the last table says, as long as it says, on one
 core. All are seen in a mirror, with other names for colours and objects where the level's missions allow it. Beside the
 number stands what else they are:
 
@@ -72,7 +73,7 @@ def page(folder: Path) -> str:
 
 def _babyai(rows: dict[str, Row]) -> Iterator[str]:
     some = next(iter(rows.values()))
-    yield _BABY.format(episodes=some["episodes"])
+    yield _BABY.format(episodes=some["episodes"], first=FIRST)
     for track in TRACKS:
         yield f"\n### {track}, 1,000 demonstrations\n"
         yield _table(
@@ -86,7 +87,10 @@ def _babyai(rows: dict[str, Row]) -> Iterator[str]:
         yield _table(heads, ladder)
     yield "\n### What the rows took\n"
     yield _table(
-        ["row", "weights", "forms", "training, s", "decisions/s", "MiB", "machine", "commit"],
+        [
+            *("row", "weights", "forms", "minutes", "examples", "decisions/s", "MiB"),
+            *("episodes from", "machine", "trained at commit"),
+        ],
         [_cost(row) for row in _ordered(rows)],
     )
     published = list(_published(rows))
@@ -151,18 +155,23 @@ def _rung(row: Row | None) -> str:
 
 
 def _cost(row: Row) -> list[str]:
-    seconds = ", ".join(f"{each['training']['seconds']:.0f}" for each in row["trainings"])
+    trainings = row["trainings"]
+    examples = ", ".join(f"{each['training']['examples']:,}" for each in trainings)
     speed = min(each["decisions_per_second"] for each in row["rows"])
     memory = max(each["peak_rss_mb"] for each in row["rows"])
     return [
         row["row"],
-        f"{row['trainings'][0]['parameters']:,}",
+        f"{trainings[0]['parameters']:,}",
         row["forms"],
-        seconds,
+        f"{row['settings']['minutes']}",
+        examples,
         f"{speed:,.0f}",
         f"{memory:,.0f}",
-        row["machine"],
-        row["commit"],
+        f"{row['first_seed']}",
+        *(
+            ", ".join(dict.fromkeys(each[key] for each in trainings))
+            for key in ("machine", "commit")
+        ),
     ]
 
 

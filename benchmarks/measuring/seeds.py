@@ -17,26 +17,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WAYS: Final = ("sampled", "greedy")
-_WANTED: Final = ("task", "recipe", "demonstrations", "forms", "episodes", "first_seed")
-_SAME: Final = (*_WANTED, "split", "rules")
+SAME_TRAINING: Final = ("task", "recipe", "demonstrations", "rules", "forms", "settings")
+"""What has to be equal for a training to be another seed of the same recipe."""
+_WANTED: Final = (*SAME_TRAINING, "episodes", "first_seed")
+_SAME: Final = (*_WANTED, "split")
 """What has to be equal for trainings to be of one row, and what of it is known before."""
 
 
-def successes(project: Path, checkpoint: str, seeds: Sequence[int]) -> dict[str, str]:
+def successes(
+    project: Path, checkpoint: str, task: str, rules: str, seeds: Sequence[int]
+) -> dict[str, str]:
     """Return which test episodes weights accomplished, a digit 0 or 1 for each seed, by way.
 
     Args:
         project: The project in which they were compared.
         checkpoint: The weights.
+        task: What was played.
+        rules: Version of its rules.
         seeds: Seeds of the episodes.
     """
+    wanted = {"checkpoint": checkpoint, "split": "test", "task": task, "rules": rules}
     found = {}
     for folder in sorted((project / "data" / "run" / "evaluations").iterdir()):
         about = json.loads((folder / "about.json").read_text())
-        if about["checkpoint"] == checkpoint and about["split"] == "test":
+        if wanted.items() <= about.items():
             played = EpisodeFile(folder / "episodes.txt").read()
             way = "greedy" if about["greedy"] else "sampled"
-            found[way] = "".join(str(int(played[seed].completed)) for seed in seeds)
+            if played.keys() >= set(seeds):  # else one that was cut off
+                found[way] = "".join(str(int(played[seed].completed)) for seed in seeds)
     return found
 
 

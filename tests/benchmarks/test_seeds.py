@@ -13,11 +13,13 @@ WANTED = {
     "task": "babyai:GoToLocal:marked",
     "recipe": "gpt2",
     "demonstrations": 1000,
+    "rules": "2",
     "forms": "120, others",
+    "settings": {"minutes": 26},
     "episodes": 4,
     "first_seed": 0,
 }
-PLAYED = {"split": "test-1", "rules": "babyai-2"}
+PLAYED = {"split": "test"}
 
 
 def _training(seed, sampled="1101", greedy="1000"):
@@ -87,11 +89,15 @@ def test_what_a_checkpoint_accomplished_is_read_from_the_comparison(tmp_path):
         for seed, completed in enumerate(played, start=10):
             file.add(_episode(seed, completed))
 
-    kept_in("a", [True, False, True], checkpoint="c1", split="test", greedy=False)
-    kept_in("b", [True, True, True], checkpoint="c1", split="test", greedy=True)
-    kept_in("c", [False, False, False], checkpoint="c1", split="validation", greedy=True)
-    kept_in("d", [False, False, False], checkpoint="c2", split="test", greedy=True)
-    assert successes(tmp_path, "c1", [10, 11]) == {"sampled": "10", "greedy": "11"}
+    this = {"checkpoint": "c1", "split": "test", "task": "t", "rules": "2", "greedy": True}
+    kept_in("a", [True, False, True], **this | {"greedy": False})
+    kept_in("b", [True, True, True], **this)
+    kept_in("c", [False, False, False], **this | {"split": "validation"})
+    kept_in("d", [False, False, False], **this | {"checkpoint": "c2"})
+    kept_in("e", [False, False, False], **this | {"task": "u"})
+    kept_in("f", [False, False, False], **this | {"rules": "3"})
+    kept_in("g", [False], **this)  # was cut off
+    assert successes(tmp_path, "c1", "t", "2", [10, 11]) == {"sampled": "10", "greedy": "11"}
 
 
 def _episode(seed, completed):
