@@ -63,8 +63,8 @@ _OPTIONS: Final = (
         type=click.Choice(["sampled", "greedy", "both"]),
         default="sampled",
         show_default=True,
-        help="Draw from the engine's own probabilities (without [agent.exploration]), take the most "
-        "probable candidate, or a row for each.",
+        help="Draw from the engine's own probabilities (without [agent.exploration]), take the "
+        "most probable candidate, or a row for each.",
     ),
     click.option(
         "--jobs",

@@ -8,9 +8,12 @@ built object, whose own ``capabilities`` have it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @frozen
@@ -29,6 +32,8 @@ class EngineCapabilities:
         tokenizer_max_id: Largest id of the tokenizer that it brings itself, where it brings one.
         parameters: Number of weights.
         weights: Short digest that identifies the weights; recorded with every decision.
+        files: Files that the weights of the settings are read from; what was measured of them
+            holds as long as their content stays.
         memory_bytes: Estimated memory of the loaded engine.
         characters_per_token: How many characters of a view one token holds, at the low end.
         order_independent: Whether a candidate's probability does not hang on where it stands
@@ -46,6 +51,7 @@ class EngineCapabilities:
     tokenizer_max_id: int | None = None
     parameters: int | None = None
     weights: str | None = None
+    files: tuple[Path, ...] = ()
     memory_bytes: int | None = None
     characters_per_token: float | None = None
     order_independent: bool = False

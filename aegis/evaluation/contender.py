@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
-from aegis.contracts.capabilities import EngineCapabilities
+from aegis.contracts.capabilities import EngineCapabilities, TokenizerCapabilities
 from aegis.contracts.check import check
 from aegis.evaluation.playing_job import Player
 from aegis.host.composition import Chosen
@@ -56,6 +56,7 @@ class Contender:
         checkpoint: Identifier of its weights, or None.
         model: What decides, in words.
         experience: What its weights were trained on (``examples``, ``episodes``), or None.
+        imported: Plugins that are loaded for what they import, each with its version.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Contender:
     checkpoint: str | None = None
     model: str = ""
     experience: Mapping[str, Any] | None = field(default=None)
+    imported: tuple[tuple[str, str], ...] = ()
 
     def fingerprint(self, task: Task) -> str:
         """Return a digest of everything that its episodes in a task follow from, seeds aside."""
@@ -79,6 +81,7 @@ class Contender:
             "rules": task.version,
             "content": task.content,
             "provided": _providers(environment, project),
+            **({"imported": self.imported} if self.imported else {}),
             "player": [self.player.kind, self.player.name, dict(self.player.seat)],
             "greedy": self.greedy,
             "identity": dict(self.identity),
@@ -124,6 +127,7 @@ def profiled(
             player=Player(kind="engine", name=engine.component.name, seat=seat_of(engine)),
             greedy=greedy,
             workplace=_alone(project, (engine, task.environment), folder),
+            imported=_imported(project),
             identity=_identity(project, engine, checkpoint),
             profile=profile,
             checkpoint=checkpoint,
@@ -143,6 +147,7 @@ def component(project: Project, task: Task, name: str) -> Contender:
         player=Player(kind="engine", name=name, seat=seat_of(engine)),
         greedy=False,
         workplace=_alone(project, (engine, task.environment)),
+        imported=_imported(project),
         identity=_identity(project, engine),
         model=name,
     )
@@ -156,6 +161,7 @@ def expert(project: Project, task: Task, name: str) -> Contender:
         player=Player(kind="expert", name=name),
         greedy=True,
         workplace=_alone(project, (task.environment,)),
+        imported=_imported(project),
         identity={},
         model="looks behind the views",
     )
@@ -176,6 +182,7 @@ def majority(project: Project, task: Task, tool: str, whose: str) -> Contender:
         player=Player(kind="majority", name=tool),
         greedy=False,
         workplace=_alone(project, (task.environment,)),
+        imported=_imported(project),
         identity={},
         model=f"always {tool}, which {whose} takes most",
     )
@@ -220,15 +227,21 @@ def _alone(project: Project, loaded: Iterable[Chosen], checkpoint: Path | None =
 
 def _identity(project: Project, engine: Chosen, checkpoint: str | None = None) -> dict[str, Any]:
     """Return what the decisions of an engine follow from beside its settings."""
-    facts, runtime = _capabilities(engine), project.config.settings.runtime
-    weights = None if facts is None else facts.weights  # of the settings, where it is said cheaply
+    runtime, parts = project.config.settings.runtime, [_described(one) for one in engine.walk()]
+    engines = [facts for facts in parts if isinstance(facts, EngineCapabilities)]
+    files = {path for facts in engines for path in facts.files}
+    # Weights that come from nowhere are drawn, and so are words.
+    drawn = (checkpoint is None and not files) or any(facts.writes_text for facts in engines)
     return {
         "provided": _providers(engine, project.folder),
         "checkpoint": checkpoint,
-        "weights": weights,
+        "weights": [facts.weights for facts in engines],
+        "files": sorted(_digest(path) for path in files),
+        "tokenizers": [
+            facts.fingerprint for facts in parts if isinstance(facts, TokenizerCapabilities)
+        ],
         "device": runtime.device,
-        # Weights that come from nowhere are drawn.
-        "seed": runtime.seed if checkpoint is None and weights is None else None,
+        "seed": runtime.seed if drawn else None,
     }
 
 
@@ -237,18 +250,25 @@ def _providers(chosen: Chosen, project: Path) -> list[list[str]]:
     return [[one.plugin.name, _version(one.plugin, project)] for one in chosen.walk()]
 
 
+def _imported(project: Project) -> tuple[tuple[str, str], ...]:
+    return tuple((one.name, _version(one, project.folder)) for one in project.host.imported_only)
+
+
 def _version(plugin: PluginInfo, project: Path) -> str:
     """Return a plugin's version; a local file has none but its content."""
     if plugin.distribution != LOCAL:
         return plugin.version
-    content = (project / Path(plugin.name).expanduser()).read_bytes()
-    return hashlib.sha256(content).hexdigest()
+    return _digest(project / Path(plugin.name).expanduser())
 
 
-def _capabilities(engine: Chosen) -> EngineCapabilities | None:
-    describe: Callable[[Any], Any] | None = engine.component.describe
-    facts = None if describe is None else describe(engine.config)
-    return facts if isinstance(facts, EngineCapabilities) else None
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _described(chosen: Chosen) -> object:
+    describe: Callable[[Any], Any] | None = chosen.component.describe
+    return None if describe is None else describe(chosen.config)
 
 
 def _model(engine: Chosen) -> str:

@@ -93,6 +93,15 @@ class Host:
         """What is odd about plugins and does not keep them from working."""
         return tuple(problem for plugin in self.plugins for problem in plugin.warnings)
 
+    @property
+    def imported_only(self) -> tuple[PluginInfo, ...]:
+        """Return the plugins without a hook or a component: they are there for what they import."""
+        return tuple(
+            one.info
+            for one in self._loaded
+            if not one.info.components and not self._manager.get_hookcallers(one.plugin)
+        )
+
     def components(self, kind: Kind | None = None) -> tuple[Provided, ...]:
         """Return what the plugins provide, in their order."""
         return tuple(

@@ -1,6 +1,7 @@
 """A chosen component as JSON, and back: how a child process is told what to build.
 
-The child loads the plugins that the seats name, and no others.
+The child loads the plugins that the seats name, and of all others at most those that provide
+nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aegis.contracts.component import Runtime
+    from aegis.host.plugin import PluginInfo
 
 
 def seat_of(chosen: Chosen) -> dict[str, Any]:
@@ -46,9 +48,16 @@ def seated(seat: Mapping[str, Any], host: Host, path: str | None = None) -> Chos
     return Chosen(path, provided, config, f'{kind} "{name}"', parts)
 
 
-def plugins_of(chosen: Iterable[Chosen]) -> dict[str, list[str]]:
-    """Return what `load_host` needs to provide these components: their plugins and no others."""
-    plugins = {one.plugin.name: one.plugin for root in chosen for one in root.walk()}
+def plugins_of(chosen: Iterable[Chosen], beside: Iterable[PluginInfo] = ()) -> dict[str, list[str]]:
+    """Return what `load_host` needs to provide these components: their plugins and no others.
+
+    Args:
+        chosen: The components.
+        beside: Plugins that are loaded before them (`Host.imported_only`): what they import may
+            register what a component looks up.
+    """
+    plugins = {plugin.name: plugin for plugin in beside}
+    plugins |= {one.plugin.name: one.plugin for root in chosen for one in root.walk()}
     builtin = {name for name, plugin in plugins.items() if plugin.builtin}
     return {
         "builtins": [m for m in BUILTINS if f"builtin:{m.rpartition('.')[2]}" in builtin],

@@ -27,7 +27,7 @@ def workplace(
 
     Args:
         project: The project.
-        loaded: What it may build: their plugins are loaded, and no others.
+        loaded: What it may build: their plugins are loaded, and those that provide nothing.
         checkpoint: Verified folder of the weights that it serves; None for those of the settings.
         threads: Threads for arithmetic; None for the configuration's number.
     """
@@ -35,6 +35,6 @@ def workplace(
     runtime = project.runtime(checkpoint, threads=threads, offline=True)
     return Workplace(
         path=tuple(entry for entry in sys.path if entry),
-        plugins=plugins_of(loaded),
+        plugins=plugins_of(loaded, project.host.imported_only),
         runtime=runtime_of(runtime),
     )

@@ -122,6 +122,28 @@ def test_other_settings_rules_contents_and_ways_are_other_figures(arena):
     assert len(marks) == 9
 
 
+def test_a_plugin_that_only_imports_something_is_loaded_where_episodes_are_played(arena):
+    """It may register what an environment looks up, as Gymnasium's own packages do."""
+    folder = arena.project.folder
+    more = folder / "more.py"
+    more.write_text(
+        "import os\nfrom pathlib import Path\nplugin_api = 1\n"
+        'with Path(__file__).with_name("loaded").open("a") as stream:\n'
+        '    stream.write(f"{os.getpid()}\\n")\n'
+    )
+    file = folder / "aegis.toml"
+    file.write_text(file.read_text().replace("enabled = [", 'enabled = ["./more.py", ', 1))
+    arena.project = load(file)
+    arena.task = task_of(arena.project, "corridor")
+    own = {*(folder / "loaded").read_text().split()}
+    arena.results(range(4))
+    assert {*(folder / "loaded").read_text().split()} > own
+    before = [one.fingerprint(arena.task) for one in arena.contenders()]
+    more.write_text(more.read_text() + "# other rules\n")
+    after = [one.fingerprint(arena.task) for one in arena.contenders()]
+    assert not {*before} & {*after}
+
+
 def test_of_several_engines_of_an_expert_the_best_counts_in_each_episode(arena):
     best, random = (
         arena.results(range(8), contenders=[one])[0]

@@ -43,8 +43,7 @@ class Base:
 
 def file_digests(folder: ModelFolder) -> tuple[bytes, ...]:
     """Return the sha256 of a model's files: its weights, its config.json, its tokenizer.json."""
-    files = (*folder.weights, folder.folder / "config.json", folder.tokenizer)
-    return tuple(_digest(path) for path in files)
+    return tuple(_digest(path) for path in folder.files)
 
 
 def weights_digest(digests: Sequence[bytes], checkpoint: Path | None) -> str:

@@ -73,6 +73,7 @@ def engine_capabilities(model: ModelFolder, instructions: str = "") -> aegis.Eng
         tokenizer_fingerprint=facts.fingerprint,
         tokenizer_max_id=facts.max_token_id,
         parameters=parameters,
+        files=model.files,
         memory_bytes=parameters * _BYTES_PER_WEIGHT,
         characters_per_token=characters,
         order_independent=True,

@@ -64,6 +64,11 @@ class ModelFolder:
         return self.folder / "tokenizer.json"
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that decide what it answers: weights, config.json, tokenizer.json."""
+        return (*self.weights, self.folder / "config.json", self.tokenizer)
+
+    @property
     def context_length(self) -> int | None:
         """Tokens that fit at once, or None where config.json does not say."""
         for key in ("n_positions", "max_position_embeddings", "n_ctx", "max_sequence_length"):
