@@ -56,6 +56,7 @@ def collected(
     origin: Literal["teacher", "practice"],
     jobs: int | None,
     out: Path | None,
+    fresh: bool,
 ) -> dict[str, Any]:
     """Play, record, and return what ``--json`` prints.
 
@@ -76,6 +77,7 @@ def collected(
         origin=origin,
         jobs=jobs or cores(),
         exploring=exploring if origin == "practice" else Exploring(),
+        fresh=fresh,
     )
     said = "stopping; what was played is kept"
     with collection, progress(call, "collecting") as report, interruptible(collection, said):
@@ -89,6 +91,7 @@ def collected(
         "who": who.name,
         "origin": origin,
         "episodes": len(collection.seeds),
+        "completed": len(collection.completed & {*collection.seeds}),
         "examples": steps,
         "known": known,
         "path": where,
@@ -120,9 +123,11 @@ def _put(project: Project, collection: Collection, out: Path | None) -> tuple[in
 def sentence(found: dict[str, Any]) -> str:
     """Return what a person reads at the end."""
     known = f", {found['known']} of them known already" if found["known"] else ""
+    missed = found["episodes"] - found["completed"]
+    short = f", {missed} of which did not reach the goal" if missed else ""
     return (
         f"{found['examples']} decisions of {found['who']} in {found['episodes']} episodes of "
-        f"{found['task']}{known}: {found['path']}"
+        f"{found['task']}{short}{known}: {found['path']}"
     )
 
 

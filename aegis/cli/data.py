@@ -179,6 +179,7 @@ def _export(file: Path, origin: Origin | None) -> None:
     help="Write a file of Aegis JSONL instead of the ledger.",
 )
 @click.option("--jobs", type=click.IntRange(min=1, max=256), metavar="N", help="Processes.")
+@click.option("--fresh", is_flag=True, help="Play again what was played before.")
 def _collect(  # noqa: PLR0917 - click passes options by name
     task: str,
     teacher: str | None,
@@ -187,6 +188,7 @@ def _collect(  # noqa: PLR0917 - click passes options by name
     first: int,
     out: Path | None,
     jobs: int | None,
+    fresh: bool,
 ) -> None:
     from aegis.cli.collecting import collected, sentence, teacher_of
     from aegis.cli.contesting import task_in, with_task
@@ -200,7 +202,9 @@ def _collect(  # noqa: PLR0917 - click passes options by name
     who = teacher_of(call, project, place, teacher or "", profile)
     seeds = range(first, first + episodes)
     origin: Literal["practice", "teacher"] = "practice" if profile else "teacher"
-    found = collected(call, project, place, who, seeds, origin=origin, jobs=jobs, out=out)
+    found = collected(
+        call, project, place, who, seeds, origin=origin, jobs=jobs, out=out, fresh=fresh
+    )
     call.answer(found, lambda: click.echo(sentence(found)))
 
 

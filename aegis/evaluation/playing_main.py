@@ -112,6 +112,7 @@ class Timed:
     Attributes:
         capabilities: The engine's.
         seconds: CPU time of all its decisions.
+        remarks: What it remarked about its last scores.
         failure: What was wrong with one, its plugin blamed; None as long as nothing was.
     """
 
@@ -119,16 +120,19 @@ class Timed:
         self._engine, self._plugin, self._name = engine, plugin, name
         self.capabilities = engine.capabilities
         self.seconds = 0.0
+        self.remarks: Mapping[str, float] = {}
         self.failure: BaseException | None = None
 
     def score(self, view: View, candidates: Sequence[Action]) -> Scores:
         """Return what the engine returns, if that is one log-probability a candidate."""
         from aegis.exploration import require_scores
+        from aegis.host.interface import remarks_of
 
         with self._blamed("score"):
             with self._clocked():
                 scores = self._engine.score(view, candidates)
             require_scores(scores, len(candidates))
+            self.remarks = remarks_of(self._engine, self._name, self._plugin)
         return scores
 
     def write(self, view: View, action: Action, slot: str) -> Written:

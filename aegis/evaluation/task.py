@@ -55,6 +55,11 @@ class Task:
     content: str = ""
 
     @property
+    def rules(self) -> str:
+        """Name and version of its rules, as recorded steps name them (`Experience.generator`)."""
+        return f"{self.environment.component.name}-{self.version}"
+
+    @property
     def published(self) -> bool:
         """Whether these are the episodes that figures are reported on."""
         return self.split in {"test", ""}

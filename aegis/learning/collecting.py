@@ -62,9 +62,11 @@ class Collection:
         origin: What the experience counts as.
         jobs: Processes side by side.
         exploring: How behaviour departs from who plays.
+        fresh: Whether episodes that were kept are put aside and played again.
 
     Attributes:
         episodes: What is there, by seed: lines of Aegis JSONL, one a step.
+        completed: Seeds of the episodes whose goal was reached.
         known: How many of the seeds had been played before.
         fingerprint: Digest of everything that an episode follows from beside its seed.
     """
@@ -80,12 +82,18 @@ class Collection:
         origin: Literal["teacher", "practice"],
         jobs: int,
         exploring: Exploring,
+        fresh: bool = False,
     ) -> None:
         self.task, self.who, self.seeds = task, who, tuple(seeds)
         self._origin, self._jobs, self._exploring = origin, jobs, exploring
         self.fingerprint = self._digest()
         self._kept = KeptLines(run_folder / FOLDER / self.fingerprint[:_DIGITS] / "episodes.txt")
-        self.episodes = dict(self._known())
+        if fresh:
+            self._kept.put_aside()
+        self.episodes: dict[int, list[str]] = {}
+        self.completed: set[int] = set()
+        for line in self._kept:
+            self._take(**json.loads(line))
         self.known = self.done
         self._pool = Pool(project, jobs, code="collecting", error=EvaluationError)
         missing = [seed for seed in self.seeds if seed not in self.episodes]
@@ -157,10 +165,9 @@ class Collection:
                     episode if index == 0 else None,
                 )
 
-    def _known(self) -> Iterator[tuple[int, list[str]]]:
-        for line in self._kept:
-            kept = json.loads(line)
-            yield kept["seed"], kept["lines"]
+    def _take(self, seed: int, lines: list[str], *, completed: bool) -> None:
+        self.episodes[seed] = lines
+        self.completed |= {seed} if completed else set()
 
     def _piece(self, seeds: tuple[int, ...]) -> Piece:
         who, exploring = self.who, self._exploring
@@ -179,18 +186,23 @@ class Collection:
             grace=play.grace,
             task=self.task.name,
             fingerprint=self.fingerprint,
-            generator=f"{self.task.environment.component.name}-{self.task.version}",
+            generator=self.task.rules,
             origin=self._origin,
             epsilon=exploring.epsilon,
             temperature=exploring.temperature,
         )
 
+        begun: list[str] = []
+
         def take(message: Mapping[str, Any]) -> None:
             match message:
-                case {"recorded": {"seed": int(seed), "lines": list(lines)}}:
-                    body = json.dumps({"seed": seed, "lines": lines}, separators=(",", ":"))
-                    self._kept.add(body.encode("ascii"))
-                    self.episodes[seed] = lines
+                case {"recorded": {"lines": list(lines), "over": False}}:
+                    begun.extend(lines)
+                case {"recorded": {"seed": int(seed), "lines": list(lines), "completed": bool(it)}}:
+                    whole = {"seed": seed, "lines": [*begun, *lines], "completed": it}
+                    begun.clear()
+                    self._kept.add(json.dumps(whole, separators=(",", ":")).encode("ascii"))
+                    self._take(**whole)
 
         def ended() -> None:
             left = set(seeds) - self.episodes.keys()

@@ -1,13 +1,14 @@
 """The process that collects: ``python -P -m aegis.learning.collecting_main JOBFILE``.
 
-Plays episodes and tells each as lines of Aegis JSONL, its steps numbered from 1.
+Plays episodes and tells each as lines of Aegis JSONL, its steps numbered from 1, in as many
+messages as it takes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -15,12 +16,17 @@ from aegis.jobs.child_job import carry_out, runtime_from
 from aegis.learning.collecting_job import CollectingJob
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aegis.contracts.experience import Experience
     from aegis.contracts.roles import Environment
     from aegis.contracts.scores import Scores
     from aegis.evaluation.playing_main import Timed
     from aegis.evaluation.rollout import Played
     from aegis.jobs.child_job import Link
+
+_MESSAGE: Final = 1 << 20
+"""Characters of lines from which on a message is full: a parent reads four times as many."""
 
 
 def main() -> None:
@@ -47,15 +53,20 @@ def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
         for seed in job.play.seeds:
             if link.should_stop():
                 break
-            lines = recorded(job, environment, timed, seed)
-            link.send({"recorded": {"seed": seed, "lines": lines}})
+            for part in recorded(job, environment, timed, seed):
+                link.send({"recorded": {"seed": seed, **part}})
             played += 1
     timed.close()
     return {"played": played}
 
 
-def recorded(job: CollectingJob, environment: Environment, engine: Timed, seed: int) -> list[str]:
-    """Return the steps of an episode as lines of Aegis JSONL."""
+def recorded(
+    job: CollectingJob, environment: Environment, engine: Timed, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the steps of an episode as `lines` of Aegis JSONL, in parts.
+
+    The last part is `over` and says whether the goal was `completed`.
+    """
     from aegis.evaluation.rollout import play
     from aegis.exploration import Exploration
     from aegis.learning.exchange_jsonl import line
@@ -65,11 +76,17 @@ def recorded(job: CollectingJob, environment: Environment, engine: Timed, seed: 
     if job.epsilon or job.temperature != 1.0:
         exploration = Exploration(job.epsilon, job.temperature)
     steps = play(environment, engine, seed, exploration=exploration, greedy=job.play.greedy)  # type: ignore[arg-type]  # only score and write are called
-    lines = []
+    lines: list[str] = []
+    size, completed = 0, False
     for index, step in enumerate(steps, start=1):
         at = now()
         lines.append(line(_experience(job, engine, seed, index, step, at), at, None, None))
-    return lines
+        completed = step.result.goal_completed
+        size += len(lines[-1])
+        if size > _MESSAGE:
+            yield {"lines": lines, "over": False}
+            lines, size = [], 0
+    yield {"lines": lines, "over": True, "completed": completed}
 
 
 def _experience(  # noqa: PLR0917 - one step and where it belongs
@@ -88,6 +105,7 @@ def _experience(  # noqa: PLR0917 - one step and where it belongs
         text_log_probability=None if written is None else written.log_probability,
         engine=job.play.player.name,
         checkpoint=engine.capabilities.weights,
+        remarks=engine.remarks,
     )
     return Experience(
         step=index,

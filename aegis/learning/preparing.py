@@ -131,6 +131,7 @@ class Plan:
             experience(project, data, None if task is None else task.name),
             settings.learning,
             needs_candidates=needs_candidates(composition, trainer),
+            rules=None if task is None else task.rules,
         )
         selected.raise_problems()
         count, curriculum = settings.learning.variants, settings.learning.curriculum

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NO_RESULT: Final = "no result: the step is only an intent"
 NOTHING: Final = "no recorded choice and no text: nothing to learn"
 NO_CHOICE: Final = "one candidate and no text: there was no choice"
+OTHER_RULES: Final = "recorded under other rules of its environment"
 NEEDS_CANDIDATES: Final = "no candidates, which the trainer needs"
 
 _compact: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -109,14 +110,20 @@ def has_text(decision: Decision) -> bool:
     return decision.action is not None
 
 
-def refusal(experience: Experience, *, needs_candidates: bool) -> str | None:
+def refusal(
+    experience: Experience, *, needs_candidates: bool, rules: str | None = None
+) -> str | None:
     """Return why nothing can be learned from a step by itself, or None.
 
     Args:
         experience: The step.
         needs_candidates: Whether the trainer learns from nothing but choices among candidates.
+        rules: Name and version of the environment that is learned for; None for any.
     """
     decision = experience.decision
+    # The agent's own steps say before it which version of Aegis recorded them.
+    if rules is not None and experience.generator.rpartition("/")[2] != rules:
+        return OTHER_RULES
     if experience.outcome is None or experience.reward is None:
         return NO_RESULT
     if not has_choice(decision) and not has_text(decision):

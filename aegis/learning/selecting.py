@@ -111,7 +111,11 @@ class Selected:
 
 
 def select(
-    experiences: Iterable[Experience], settings: LearningSettings, *, needs_candidates: bool = False
+    experiences: Iterable[Experience],
+    settings: LearningSettings,
+    *,
+    needs_candidates: bool = False,
+    rules: str | None = None,
 ) -> Selected:
     """Select what a trainer gets.
 
@@ -119,10 +123,12 @@ def select(
         experiences: Steps in the order of the ledger, read once; episodes may interleave.
         settings: The section ``[learning]``.
         needs_candidates: Whether the trainer learns from nothing but choices among candidates.
+        rules: Name and version of the environment that is learned for; steps recorded under
+            others are left out. None for any.
     """
     gathered = _Gathered()
     for experience in experiences:
-        gathered.take(experience, needs_candidates=needs_candidates)
+        gathered.take(experience, needs_candidates=needs_candidates, rules=rules)
     for episode in gathered.episodes.values():
         episode.close(settings.discount)
     out = held_out((row.episode.key for row in gathered.rows), settings.holdout)
@@ -156,7 +162,7 @@ class _Gathered:
     refused: Counter[str] = field(factory=Counter)
     tally: Tally = field(factory=Tally)
 
-    def take(self, step: Experience, *, needs_candidates: bool) -> None:
+    def take(self, step: Experience, *, needs_candidates: bool, rules: str | None) -> None:
         episode = self.episodes.get(step.episode)
         if episode is None:
             episode = self.episodes[step.episode] = Episode(key_of(step))
@@ -165,7 +171,7 @@ class _Gathered:
             # Also of a step that is refused: the steps before it led to it.
             episode.rewards.append(step.reward)
             episode.ended = step.done
-        reason = refusal(step, needs_candidates=needs_candidates)
+        reason = refusal(step, needs_candidates=needs_candidates, rules=rules)
         if reason is not None:
             self.refused[reason] += 1
         else:

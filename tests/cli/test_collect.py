@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from collections import Counter
@@ -14,7 +15,7 @@ import pytest
 from aegis.store.ledger import Ledger
 from aegis.store.lock import RunLock
 
-KEYS = {"task", "who", "origin", "episodes", "examples", "known", "path"}
+KEYS = {"task", "who", "origin", "episodes", "completed", "examples", "known", "path"}
 
 
 def steps_of(folder):
@@ -54,7 +55,7 @@ def test_a_teachers_episodes_become_experience_once(collect, corridor):
     steps = steps_of(corridor)
     assert said.json == {
         "task": "corridor:plain", "who": "guide", "origin": "teacher", "episodes": 6,
-        "examples": len(steps), "known": 0, "path": str(corridor / "data/run/ledger.sqlite"),
+        "completed": 6, "examples": len(steps), "known": 0, "path": str(corridor / "data/run/ledger.sqlite"),
     }  # fmt: skip
     assert whole(steps)
     assert {(s.environment, s.origin, s.generator) for s in steps} == {
@@ -81,6 +82,8 @@ def test_a_person_reads_what_is_new_and_what_was_known(aegis, corridor):
     place = corridor / "data" / "run" / "ledger.sqlite"
     assert first.out == f"12 decisions of guide in 4 episodes of corridor:plain: {place}\n"
     assert "plain, 12 of them known already: " in again.out
+    some = aegis(*words[:5], "corridor", "--teacher", "random", "--episodes", 20, "--fresh")
+    assert re.search(r"in 20 episodes of corridor:plain, \d+ of which did not reach", some.out)
 
 
 def test_what_other_settings_give_is_other_experience(collect, corridor):

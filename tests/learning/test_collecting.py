@@ -16,15 +16,17 @@ from aegis.store.ledger import Ledger
 @pytest.fixture
 def collect(corridor, tmp_path):
     """Collects episodes of the corridor and returns the steps in a fresh ledger."""
-    project = load(corridor / "aegis.toml")
-    task = task_of(project, "corridor", "practice")
 
-    def run(seeds, who="guide", jobs=1, place="a", stop=None, exploring=None):
+    def run(
+        seeds, who="guide", jobs=1, place="a", stop=None, exploring=None, fresh=False,
+        counted=False,
+    ):  # fmt: skip
+        project, task = run.project, run.task
         player = expert(project, task, who) if who == "guide" else component(project, task, who)
         player = player if exploring is None else evolve(player, greedy=False)
         collection = Collection(
             tmp_path / place, project.folder, task, player, seeds,
-            origin="teacher", jobs=jobs, exploring=exploring or Exploring(),
+            origin="teacher", jobs=jobs, exploring=exploring or Exploring(), fresh=fresh,
         )  # fmt: skip
         with collection:
             complete = collection.run(
@@ -32,6 +34,8 @@ def collect(corridor, tmp_path):
             )
         if not complete:
             return collection
+        if counted:
+            return collection.completed
         file = tmp_path / "collected.jsonl"
         count = collection.write(file)
         with Ledger.open(tmp_path / f"ledger-{len(list(tmp_path.iterdir()))}") as ledger:
@@ -40,7 +44,12 @@ def collect(corridor, tmp_path):
             assert import_file(ledger, file).duplicates == count  # the same again adds nothing
             return list(ledger.experiences())
 
-    run.project, run.task = project, task
+    def configured(*sets):
+        run.project = load(corridor / "aegis.toml", sets=sets)
+        run.task = task_of(run.project, "corridor", "practice")
+
+    configured()
+    run.set = configured
     return run
 
 
@@ -67,6 +76,38 @@ def test_what_is_recorded_is_what_a_replay_of_the_seed_shows(collect):
     assert {step.environment for step in steps} == {"corridor:plain"}
     assert {step.origin for step in steps} == {"teacher"}
     assert {step.decision.engine for step in steps} == {"guide"}
+
+
+def test_what_a_teacher_remarks_is_recorded(collect):
+    assert [dict(step.decision.remarks) for step in collect(range(1))] == [
+        {"place": place} for place in (0.0, 1.0, 2.0)
+    ]
+
+
+def test_an_episode_of_any_length_is_collected(collect):
+    """Here of five megabytes, more than a message may have."""
+    collect.set("environment.corridor.fault=wordy", "environment.corridor.cells=9")
+    steps = collect(range(2))
+    assert [step.index for step in steps] == [*range(1, 10)] * 2
+    assert all(len(step.view.observation[0]) > 500_000 for step in steps)
+
+
+def test_what_is_kept_is_played_again_only_when_asked(collect, corridor):
+    """Code that was changed without a new version is not seen."""
+    first = collect(range(2), place="kept")
+    assert collect(range(2), place="kept") == first
+    again = collect(range(2), place="kept", fresh=True)
+    assert [content(step) for step in again] == [content(step) for step in first]
+    assert again[0].started > first[0].started
+
+
+def test_episodes_that_reached_their_goal_are_counted(collect):
+    for who, reached in (("guide", {*range(20)}), ("random", None)):
+        completed = collect(range(20), who, counted=True)
+        if reached is None:
+            assert 0 < len(completed) < 20
+        else:
+            assert completed == reached
 
 
 def test_the_order_is_that_of_the_seeds_however_many_processes_play(collect):

@@ -12,6 +12,7 @@ from aegis.learning.row import (
     NO_CHOICE,
     NO_RESULT,
     NOTHING,
+    OTHER_RULES,
     Episode,
     Row,
     refusal,
@@ -21,13 +22,23 @@ SEARCH = Action("search", {}, slot="query")
 CALL = Action("web_search", {"query": "routing"})
 
 
-def reason(step, *, needs_candidates=False):
-    return refusal(step, needs_candidates=needs_candidates)
+def reason(step, **how):
+    return refusal(step, **{"needs_candidates": False} | how)
 
 
 def test_a_choice_among_candidates_teaches(make):
     assert reason(make.step()) is None
     assert reason(make.step(), needs_candidates=True) is None
+
+
+def test_a_step_of_other_rules_teaches_nothing_of_these(make):
+    """Views that look alike may mean something else."""
+    step = make.step()
+    for generator in ("doors-2", "0.1.0/doors-2"):
+        recorded = evolve(step, generator=generator)
+        assert reason(recorded) is None
+        assert reason(recorded, rules="doors-2") is None
+        assert reason(recorded, rules="doors-3") == OTHER_RULES
 
 
 def test_a_step_without_result_is_only_an_intent(make):

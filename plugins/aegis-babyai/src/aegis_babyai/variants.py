@@ -71,7 +71,7 @@ def _made(
             "babyai-variants",
             f"step {experience.step} of {experience.environment!r} is none that this version of "
             f"babyai shows: {error}",
-            fix="set [learning].variants = 0, or collect the demonstrations anew",
+            fix="set [learning].variants = 0, or collect the demonstrations anew, with --fresh",
         ) from error
     return found
 
