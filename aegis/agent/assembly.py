@@ -275,7 +275,7 @@ def _practice(project: Project, runtime: Runtime) -> Stage:
 def _seeded(chosen: Chosen, runtime: Runtime, origin: Origin) -> Stage:
     describe = chosen.component.describe
     version = getattr(describe(chosen.config), "version", "1") if describe is not None else "1"
-    generator = f"{chosen.component.name}-{version}"
+    generator = f"{chosen.component.name}-{chosen.rules(version)}"
     return Seeded(build(chosen, runtime), chosen.task, origin, generator)
 
 

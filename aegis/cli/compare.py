@@ -78,7 +78,13 @@ def _compare(  # noqa: PLR0917 - click passes options by name
     found = comparison(found_task, standings, missing)
     given += ["--no-baselines"] if no_baselines else []
     said = _described(
-        profiles, task=task, episodes=episodes, first=first, split=split, decide=decide, given=given
+        _pinned(contenders),
+        task=task,
+        episodes=episodes,
+        first=first,
+        split=split,
+        decide=decide,
+        given=given,
     )
     found |= {"command": said, "commit": None, "published": _published(found_task), **_made()}
     place = _page(project, found, html)
@@ -149,8 +155,15 @@ def _recorded_most(project: Project, task: Task) -> str | None:
 
 def _given(call: Invocation) -> list[str]:
     """Return the options that all verbs share, as far as figures follow from them."""
-    words = [word for setting in call.sets for word in ("--set", setting)]
+    words = [] if call.config is None else ["--config", str(call.config)]
+    words += [word for setting in call.sets for word in ("--set", setting)]
     return words if call.seed is None else [*words, "--seed", str(call.seed)]
+
+
+def _pinned(contenders: Sequence[Contender]) -> list[str]:
+    """Return the profiles with the weights that played, whatever decides or is latest later."""
+    names = (f"{one.profile}@{one.checkpoint or 'configured'}" for one in contenders)
+    return list(dict.fromkeys(names))
 
 
 def _described(

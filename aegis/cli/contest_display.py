@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aegis.cli.invocation import Invocation
     from aegis.evaluation.contest import Contest, Standing
@@ -117,7 +117,9 @@ def table(found: Mapping[str, Any]) -> str:
     heads += ["return"] if by_success else []
     heads += ["steps", "decisions/s", "MiB", "weights", "invalid"]
     lines = [heads, *(_cells(row, by_success, normalised) for row in found["rows"])]
-    return "\n".join([_heading(found), *_aligned(lines), *_said(found["missing"])])
+    return "\n".join(
+        [_heading(found), *_aligned(lines), *_models(found["rows"]), *_said(found["missing"])]
+    )
 
 
 def pair_lines(found: Mapping[str, Any]) -> list[str]:
@@ -126,12 +128,30 @@ def pair_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def _heading(found: Mapping[str, Any]) -> str:
-    split = found["environment"]["split"]
-    last = found["first_seed"] + found["episodes"] - 1
-    return (
-        f"{found['task']}{f', {split} split' if split else ''}: {found['episodes']} episodes, "
-        f"seeds {found['first_seed']} to {last}"
+    from aegis.evaluation.intervals import FEW
+
+    environment, split = found["environment"], found["environment"]["split"]
+    episodes, clusters = found["episodes"], found["clusters"]
+    last = found["first_seed"] + episodes - 1
+    topics = f" of {clusters} topic{'s' * (clusters > 1)}" if clusters < episodes else ""
+    heading = (
+        f"{found['task']}{f', {split} split' if split else ''}: {episodes} episodes{topics}, "
+        f"seeds {found['first_seed']} to {last}, rules {environment['version']}"
     )
+    if clusters >= FEW:
+        return heading
+    return f"{heading}\nso few {'topics' if topics else 'episodes'} say little: intervals are rough"
+
+
+def _models(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield which model each profile's figures are of."""
+    told = {
+        f"{row['profile']}@{row['checkpoint'][:10]}" if row["checkpoint"] else row["profile"]: row
+        for row in rows
+        if row["profile"] is not None and row["kind"] == "profile"
+    }
+    for name, row in told.items():
+        yield f"{name}: {row['model']}"
 
 
 def _cells(row: Mapping[str, Any], by_success: bool, normalised: bool) -> list[str]:

@@ -62,6 +62,7 @@ def comparison(
         },
         "measure": task.measure,
         "episodes": len(clusters),
+        "clusters": len(set(clusters)),
         "first_seed": standings[0].seeds[0],
         "rows": rows,
         "groups": groups(task, contenders, results, clusters, seed=seed),

@@ -1,10 +1,21 @@
-"""Intervals: seeded bootstrap of a mean, by clusters, single or paired."""
+"""Intervals: seeded bootstrap of a mean, by clusters, single or paired.
+
+Percentiles of a bootstrap are too narrow where there are few clusters: by sqrt((m - 1) / m), and as
+if the spread were known. They are taken further out instead, where a quantile of Student's t would
+be: the expanded percentiles of Hesterberg, "What teachers should know about the bootstrap" (2015),
+section 3.3. No resample goes beyond the data, so that fewer than `FEW` clusters still say too much
+of themselves, and one cluster says nothing at all.
+"""
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+
+from aegis.evaluation.student import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,6 +26,8 @@ if TYPE_CHECKING:
 
 RESAMPLES: Final = 2000
 LEVEL: Final = 0.95
+FEW: Final = 10
+"""Clusters below which an interval is rough."""
 
 
 class Interval(NamedTuple):
@@ -108,9 +121,18 @@ def bootstrap(
     drawn = _drawn(len(sizes), resamples, seed)  # (resamples, clusters)
     means = (sums @ drawn.T) / (drawn @ sizes)
     resampled = statistic(means)
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    tail = _tail(level, len(sizes))
+    low, high = np.quantile(resampled, [tail, 1 - tail])
     whole = statistic(values.mean(axis=1, keepdims=True))
     return Interval(float(whole[0]), float(low), float(high))
+
+
+def _tail(level: float, clusters: int) -> float:
+    """Return the share of resamples on either side of an interval."""
+    if clusters == 1:
+        return 0.0
+    reach = math.sqrt(clusters / (clusters - 1)) * t_quantile(level, clusters - 1)
+    return NormalDist().cdf(-reach)
 
 
 def _by_cluster(values: Floats, clusters: Sequence[object] | None) -> tuple[Floats, Floats]:

@@ -138,7 +138,7 @@ def _of(environment: Chosen, split: Split) -> Task:
         name=environment.task,
         environment=environment,
         split=split if facts.splits else "",
-        version=facts.version,
+        version=environment.rules(facts.version),
         measure=facts.measure,
         content=facts.content,
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import field, frozen
 
+from aegis.config.keys import keys_of
+from aegis.config.structure import to_json
+from aegis.contracts.text import one_line
 from aegis.errors import AegisError, ContractError, PluginError, Problem
 from aegis.host.attribution import attributed, failure
 from aegis.host.role import verify_capabilities
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from aegis.host.plugin import PluginInfo, Provided
 
 PHASES: Final = ("imitate", "reinforce")
+
+_VALUE: Final = 200
+"""Characters of a setting's value, as versions show it."""
 
 
 @frozen
@@ -65,6 +72,24 @@ class Chosen:
         settings = (str(getattr(self.config, key)) for key in self.component.task)
         return ":".join([self.component.name, *settings])
 
+    def rules(self, version: str) -> str:
+        """Return an environment's version with those of its settings that change its rules.
+
+        The settings that are not as by default, but for the task's, the split and places of files:
+        ``1`` or ``1+failures=0.0+steps=10``. Experience and results under others are others.
+        """
+        config = self.component.config
+        keys = [] if config is None else keys_of(config)
+        known = {*self.component.task, "split"}
+        changed = [
+            f"{key.name}={_plain(value)}"
+            for key in keys
+            if key.name not in known
+            and not key.limits.get("path")
+            and (value := getattr(self.config, key.name)) != key.default()
+        ]
+        return "+".join([version, *changed])
+
     def own_problems(self, parts: Mapping[str, Capabilities]) -> tuple[Problem, ...]:
         """Return what the component's own rules find, given its parts' capabilities.
 
@@ -86,6 +111,12 @@ class Chosen:
         for part in self.parts.values():
             yield from part.walk()
         yield self
+
+
+def _plain(value: Any) -> str:
+    """Return a setting's value on one line, the same wherever its parts are in the same state."""
+    text = value if isinstance(value, str) else json.dumps(to_json(value), sort_keys=True)
+    return one_line(text, _VALUE)
 
 
 class Described(NamedTuple):

@@ -329,7 +329,7 @@ def _play(stage: Chosen, beside: Iterable[Chosen], episodes: int) -> Play:
     facts = None if describe is None else describe(stage.config)
     return Play(
         environment=seat_of(stage),
-        version=str(getattr(facts, "version", "1")),
+        version=stage.rules(str(getattr(facts, "version", "1"))),
         seeds=tuple(range(episodes)),
         beside={chosen.component.name: seat_of(chosen) for chosen in beside},
     )

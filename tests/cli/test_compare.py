@@ -102,6 +102,7 @@ def test_the_command_that_is_shown_makes_the_same_figures(aegis, corridor):
     assert [row["name"] for row in first.json["rows"]] == ["random", "moody"]
     program, *words = shlex.split(first.json["command"])
     assert program == "aegis"
+    assert "moody@configured" in words, "the weights that played, whatever decides later"
     (corridor / "data" / "run" / "evaluations").rename(corridor / "elsewhere")
     again = aegis("-C", corridor, *words, "--json")
     for row, other in zip(first.json["rows"], again.json["rows"], strict=True):
@@ -116,7 +117,8 @@ def test_a_person_reads_a_table_sentences_and_where_the_page_is(aegis, corridor,
     said = aegis("-C", corridor, "compare", "tally", *SHORT, "--html", page)
     assert said.code == 0, said.err
     lines = said.out.splitlines()
-    assert lines[0] == "corridor:plain, test split: 12 episodes, seeds 0 to 11"
+    assert lines[0] == "corridor:plain, test split: 12 episodes, seeds 0 to 11, rules 1"
+    assert "tally: tally" in lines, "which model it is"
     assert lines[1].split()[:3] == ["success", "95", "%"]
     assert lines[-1] == f"page: {page}"
     assert any(line.startswith("tally ") and "guide: " in line for line in lines)

@@ -24,9 +24,22 @@ def test_a_task_has_the_settings_of_its_name_and_the_others_of_the_configuration
     task = named("corridor:dark", "test", "environment.corridor.cells=7")
     assert (task.environment.config.kind, task.environment.config.cells) == ("dark", 7)
     assert task.name == "corridor:dark"
-    assert (task.measure, task.version) == ("success", "1")
+    assert (task.measure, task.version) == ("success", "1+cells=7")
     assert named("corridor").name == "corridor:plain"
     assert named("corridor:").name == "corridor:plain"
+
+
+def test_settings_that_change_the_rules_are_part_of_their_version(named, corridor):
+    """Nobody takes figures of an easier world for those of the known one."""
+    (corridor / "data" / "library").mkdir(parents=True)
+    (corridor / "data" / "library" / "a.md").write_text("# One\nwords")
+    plain = named("research-gym")
+    assert (plain.version, plain.rules) == ("1", "research-gym-1")
+    easy = ["environment.research-gym.failures=0", "environment.research-gym.steps=50"]
+    assert named("research-gym", "test", *easy).version == "1+failures=0.0+steps=50"
+    there = named("research-gym", "test", "environment.research-gym.corpus=data/library")
+    assert there.version == "1", "which documents is told by the content's digest"
+    assert there.of_split("validation").version == "1"
 
 
 def test_a_task_is_played_in_its_split_and_others_can_be_had(named):

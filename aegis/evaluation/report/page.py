@@ -92,9 +92,11 @@ def _header(comparison: Mapping[str, Any]) -> str:
     environment = comparison["environment"]
     count, first = comparison["episodes"], comparison["first_seed"]
     split = environment["split"]
+    clusters = comparison["clusters"]
+    topics = f" of {clusters:,} topics" if clusters < count else ""
     facts = [
-        f"{count:,} episodes",
-        f"{environment['name']} {environment['version']}",
+        f"{count:,} episodes{topics}",
+        f"{environment['name']}, rules {environment['version']}",
         *([f"{split} split"] if split else []),
         f"seeds {first} to {first + count - 1}, the same for every row",
     ]

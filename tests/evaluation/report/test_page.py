@@ -35,7 +35,7 @@ def comparison():
     dice = row("random", 0.2, 0.15, 0.26, kind="baseline", profile=None, parameters=None)
     bot = row("bot", 1.0, 0.98, 1.0, kind="expert", profile=None, decisions_per_second=None)
     return {
-        "task": "world:far", "measure": "success", "episodes": 200, "first_seed": 5,
+        "task": "world:far", "measure": "success", "episodes": 200, "clusters": 40, "first_seed": 5,
         "environment": {"name": "world", "version": "3", "split": "test", "content": "c0ffee"},
         "rows": [dice, few, many, bot],
         "pairs": [
@@ -72,7 +72,7 @@ def test_everything_that_was_compared_is_on_the_page(comparison):
 
     for part in ("world:far", "small@a", "small@b", "random", "bot", "Elsewhere", "90.0", "50.0",
                  "arXiv 1234.5678", "rules: they know no such world", "2 cores", "c0ffee",
-                 "aegis compare small --task world:far", "200 episodes", "seeds 5 to 204"):  # fmt: skip
+                 "aegis compare small --task world:far", "200 episodes of 40 topics", "world, rules 3", "seeds 5 to 204"):  # fmt: skip
         assert part in said
     assert "Of 2 rows of profiles, small@b has the highest success rate: 90.0 %" in said
     assert "It beats the one other that it is paired with." in said
