@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
+
+
+class Played(Protocol):
+    """An episode, as far as it is told what it belongs to."""
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the environment says of it for reports."""
+        ...
+
+
+def topics(episodes: Iterable[Played]) -> list[object]:
+    """Return what each episode belongs to: its topic where it has one, else its seed."""
+    return [episode.facts.get("topic", episode.seed) for episode in episodes]
 
 
 def cluster_sums(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from aegis.errors import EvaluationError, Problem
+from aegis.evaluation.clusters import topics
 from aegis.evaluation.groups import groups
 from aegis.evaluation.intervals import Interval, mean_interval, normalised, paired_difference
 from aegis.evaluation.significance import (
@@ -22,7 +24,7 @@ from aegis.evaluation.significance import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aegis.evaluation.contender import Contender
     from aegis.evaluation.contest import Standing
@@ -47,7 +49,8 @@ def comparison(
     """
     results = {standing.contender.name: standing.result() for standing in standings}
     contenders = [standing.contender for standing in standings]
-    clusters = clusters_of(next(iter(results.values())))
+    clusters = topics(next(iter(results.values())))
+    _require_the_same(results, clusters)
     rows = [row(task, one, results[one.name], clusters, seed=seed) for one in contenders]
     if task.measure == "return":
         top = next((one.name for one in contenders if one.kind == "expert"), None)
@@ -69,6 +72,19 @@ def comparison(
         "pairs": pairs(task, contenders, results, clusters, seed=seed),
         "missing": list(missing),
     }
+
+
+def _require_the_same(results: Mapping[str, list[Episode]], clusters: Sequence[object]) -> None:
+    for name, episodes in results.items():
+        if topics(episodes) != clusters:
+            raise EvaluationError(
+                Problem(
+                    "content-changed",
+                    f"the episodes of {name} are about other topics than those of the first row: "
+                    "what is played over was changed while they were played",
+                    fix="leave it alone while episodes are played, and use --fresh",
+                )
+            )
 
 
 def row(
@@ -163,11 +179,6 @@ def measured(task: Task, episodes: Sequence[Episode]) -> list[float]:
     if task.measure == "success":
         return [float(episode.completed) for episode in episodes]
     return [episode.total for episode in episodes]
-
-
-def clusters_of(episodes: Sequence[Episode]) -> list[object]:
-    """Return what each episode belongs to: its topic where there is one, else its seed."""
-    return [episode.facts.get("topic", episode.seed) for episode in episodes]
 
 
 def _normalise(

@@ -25,6 +25,7 @@ from aegis.jobs.workplace import workplace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from aegis.checkpoints.manifest import Manifest
     from aegis.contracts.facts import Stored
     from aegis.evaluation.task import Task
     from aegis.host.plugin import PluginInfo
@@ -56,6 +57,7 @@ class Contender:
         checkpoint: Identifier of its weights, or None.
         model: What decides, in words.
         experience: What its weights were trained on (``examples``, ``episodes``), or None.
+        recipe: How they were trained, seed and data aside, as JSON; empty for no training.
         imported: Plugins that are loaded for what they import, each with its version.
     """
 
@@ -69,6 +71,7 @@ class Contender:
     checkpoint: str | None = None
     model: str = ""
     experience: Mapping[str, Any] | None = field(default=None)
+    recipe: str = ""
     imported: tuple[tuple[str, str], ...] = ()
 
     def fingerprint(self, task: Task) -> str:
@@ -119,7 +122,7 @@ def profiled(
     engine = composition.engine
     weights = label or ("" if checkpoint is None else checkpoint[:_DIGITS])
     name = f"{profile}@{weights}" if weights else profile
-    trained = None if stored is None or stored.manifest is None else stored.manifest.dataset
+    manifest = None if stored is None else stored.manifest
     return [
         Contender(
             name=named(name, greedy=greedy, decide=decide),
@@ -132,7 +135,8 @@ def profiled(
             profile=profile,
             checkpoint=checkpoint,
             model=_model(engine),
-            experience=None if trained is None else _experience(trained),
+            experience=None if manifest is None else _experience(manifest.dataset),
+            recipe="" if manifest is None else _recipe(manifest),
         )
         for greedy in ways(decide)
     ]
@@ -279,6 +283,14 @@ def _model(engine: Chosen) -> str:
     said = getattr(engine.config, "model", None)
     name = engine.component.name
     return f"{name} with {Path(said).name}" if isinstance(said, str) and said else name
+
+
+def _recipe(manifest: Manifest) -> str:
+    """Return the trainer, its settings, and what further forms of the data it got."""
+    said = manifest.dataset
+    facts = [manifest.trainer, manifest.config.get("trainer")]
+    facts += [said.get("split", {}).get("variants"), said.get("curriculum")]
+    return json.dumps(facts, sort_keys=True)
 
 
 def _experience(dataset: Mapping[str, Any]) -> dict[str, Any]:

@@ -169,6 +169,7 @@ class Contest:
         job = PlayingJob(
             workplace=contender.workplace,
             environment=seat_of(self._task.environment),
+            content=self._task.content,
             player=contender.player,
             greedy=contender.greedy,
             seeds=seeds,

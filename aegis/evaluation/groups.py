@@ -1,7 +1,8 @@
 """Groups: one recipe trained several times, taken together.
 
 What is reported of a recipe is its mean over training seeds. All of them play the same episodes,
-so the successes on one episode hang together and are drawn together.
+so the successes on one episode hang together and are drawn together. The interval is that of these
+very weights over other episodes; how far trainings differ, each one's own figure shows.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def groups(
     *,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Return the figures of contenders that differ in their checkpoint only, two or more of them.
+    """Return the figures of contenders that differ in their training's seed only, two or more.
 
     Args:
         task: What was played.
@@ -41,7 +42,7 @@ def groups(
     for one in contenders:
         if one.kind == "profile" and one.checkpoint is not None:
             trained = (one.experience or {}).get("episodes")
-            alike[one.profile, one.greedy, trained].append(one)
+            alike[one.profile, one.greedy, trained, one.recipe].append(one)
     return [
         _group(task, members, results, clusters, seed)
         for members in alike.values()

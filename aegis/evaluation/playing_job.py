@@ -36,6 +36,7 @@ class PlayingJob:
         kind: ``play``.
         workplace: What the child loads; the runtime's checkpoint is that of the policy.
         environment: Seat of the environment.
+        content: Digest of the files that it plays over; empty where there are none.
         player: Who decides.
         greedy: Whether the most probable candidate is taken instead of a sample.
         seeds: Seeds of the episodes.
@@ -46,6 +47,7 @@ class PlayingJob:
     kind: Literal["play"] = "play"
     workplace: Workplace
     environment: Mapping[str, Any]
+    content: str = ""
     player: Player
     greedy: bool
     seeds: tuple[int, ...]

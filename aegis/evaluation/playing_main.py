@@ -49,6 +49,7 @@ def play_all(job: PlayingJob, link: Link) -> dict[str, Any]:
     host = load_host(job.workplace.plugins, runtime.project)
     stage = seated(job.environment, host)
     environment: Environment = build(stage, evolve(runtime, checkpoint=None))
+    require_content(stage, runtime, job.content)
     engines, who = engines_of(job.player, host, runtime, environment, stage)
     timed = [Timed(engine, who or stage.plugin, job.player.name) for engine in engines]
     played = 0
@@ -62,6 +63,28 @@ def play_all(job: PlayingJob, link: Link) -> dict[str, Any]:
     for engine in timed:
         engine.close()
     return {"played": played}
+
+
+def require_content(stage: Chosen, runtime: Runtime, content: str) -> None:
+    """Require that the files that are played over are those that the figures will be kept under.
+
+    Raises:
+        EvaluationError: ``content-changed``.
+    """
+    from pathlib import Path
+
+    from aegis.errors import EvaluationError, Problem
+    from aegis.evaluation.task import content_of
+
+    library = runtime.library or Path("data", "library")
+    if content_of(stage, runtime.project / library) != content:
+        raise EvaluationError(
+            Problem(
+                "content-changed",
+                f"what {stage.label} plays over was changed meanwhile",
+                fix="leave it alone while episodes are played; the same command begins anew",
+            )
+        )
 
 
 def best(tries: Sequence[Episode]) -> Episode:

@@ -112,8 +112,9 @@ def task_of(project: Project, text: str, split: Split = "test") -> Task:
     config = None if settings is None else project.config.section("environment", name)
     found = _of(Chosen("environment", provided, config, f'task "{text}"'), split)
     facts = _facts(found.environment)
-    if facts.library:
-        found = evolve(found, content=corpus_digest(Path(project.config.settings.agent.library)))
+    found = evolve(
+        found, content=content_of(found.environment, Path(project.config.settings.agent.library))
+    )
     if not facts.seeded:
         raise InputError.of(
             "task-unseeded",
@@ -122,6 +123,20 @@ def task_of(project: Project, text: str, split: Split = "test") -> Task:
             fix=f"name one of: {', '.join(_names(project.host))}",
         )
     return found
+
+
+def content_of(environment: Chosen, library: Path) -> str:
+    """Return the digest of the files that an environment plays over; empty where there are none.
+
+    Args:
+        environment: The environment.
+        library: The agent's library.
+
+    Raises:
+        InputError: If they cannot be read.
+    """
+    facts = _facts(environment)
+    return corpus_digest(library) if facts.library else facts.content
 
 
 def _written(component: Component, key: str, value: str) -> str:
@@ -140,7 +155,6 @@ def _of(environment: Chosen, split: Split) -> Task:
         split=split if facts.splits else "",
         version=environment.rules(facts.version),
         measure=facts.measure,
-        content=facts.content,
     )
 
 

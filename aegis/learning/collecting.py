@@ -174,6 +174,7 @@ class Collection:
         play = PlayingJob(
             workplace=who.workplace,
             environment=seat_of(self.task.environment),
+            content=self.task.content,
             player=who.player,
             greedy=who.greedy,
             seeds=seeds,

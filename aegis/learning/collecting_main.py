@@ -38,7 +38,7 @@ def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
     """Play the seeds of a job, telling each episode; returns how many were played."""
     from attrs import evolve
 
-    from aegis.evaluation.playing_main import Timed, engines_of, played_on
+    from aegis.evaluation.playing_main import Timed, engines_of, played_on, require_content
     from aegis.host.building import build
     from aegis.host.seat import load_host, seated
 
@@ -46,6 +46,7 @@ def collect(job: CollectingJob, link: Link) -> dict[str, Any]:
     host = load_host(job.play.workplace.plugins, runtime.project)
     stage = seated(job.play.environment, host)
     environment: Environment = build(stage, evolve(runtime, checkpoint=None))
+    require_content(stage, runtime, job.play.content)
     (engine,), who = engines_of(job.play.player, host, runtime, environment, stage)
     timed = Timed(engine, who or stage.plugin, job.play.player.name)
     played = 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aegis.contracts.experience import Experience
     from aegis.contracts.roles import Engine, Environment
     from aegis.evaluation.intervals import Interval
+    from aegis.evaluation.rollout import EpisodeResult
     from aegis.learning.dataset import Dataset
 
     Report = Callable[[int, int], None]
@@ -109,14 +110,13 @@ def held_out(engine: Engine, rows: Rows, report: Report) -> dict[str, list[float
 
 def played(
     environment: Environment, engine: Engine, seeds: Sequence[int], report: Report
-) -> list[float]:
-    """Return the return of the episode of each seed; decisions are sampled."""
-    returns = []
+) -> list[EpisodeResult]:
+    """Return the episode of each seed; decisions are sampled."""
+    episodes = []
     for count, seed in enumerate(seeds, start=1):
-        (episode,) = rollout(environment, engine, [seed])
-        returns.append(episode.total)
+        episodes += rollout(environment, engine, [seed])
         report(count, len(seeds))
-    return returns
+    return episodes
 
 
 def compared(
@@ -155,9 +155,9 @@ def compared(
     return found
 
 
-def summary(values: Sequence[float], *, seed: int) -> dict[str, float]:
-    """Return the mean of independent values with its interval of 95 %."""
-    return _json(mean_interval(values, seed=seed))
+def summary(values: Sequence[float], clusters: Sequence[object], *, seed: int) -> dict[str, float]:
+    """Return the mean of values with its interval of 95 %; `clusters` is what each belongs to."""
+    return _json(mean_interval(values, clusters, seed=seed))
 
 
 def _choices(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aegis.contracts.component import Runtime
     from aegis.contracts.roles import Engine, Environment
+    from aegis.evaluation.rollout import EpisodeResult
     from aegis.host.manager import Host
     from aegis.jobs.child_job import Link
     from aegis.learning.judging import Rows
@@ -58,7 +59,7 @@ class _Court:
         self._job, self._link, self._host, self._runtime = job, link, host, runtime
         self._rows = rows
         self._values: dict[str, dict[str, list[float]]] = {}
-        self._returns: dict[str, list[float]] = {}
+        self._episodes: dict[str, list[EpisodeResult]] = {}
         self._skipped = ""
         self._environment = self._stage()
 
@@ -91,18 +92,25 @@ class _Court:
 
     def episodes(self) -> dict[str, Any]:
         """Return the returns of both engines and of those beside, or why nobody played."""
+        from aegis.evaluation.clusters import topics
         from aegis.learning.judging import RETURN, compared, summary
 
         play, seed = self._job.play, self._job.seed
         if play is None or self._environment is None:
             return {"skipped": self._skipped or "nothing can be played"}
-        old, new = ({RETURN: self._returns[side]} for side in SIDES)
-        beside = {name: summary(self._returns[name], seed=seed) for name in play.beside}
+        returns = {
+            name: [episode.total for episode in episodes]
+            for name, episodes in self._episodes.items()
+        }
+        # The same seeds are the same topics for everybody, and several seeds may be of one.
+        about = topics(self._episodes[SIDES[0]])
+        old, new = ({RETURN: returns[side]} for side in SIDES)
+        beside = {name: summary(returns[name], about, seed=seed) for name in play.beside}
         return {
             "environment": play.environment["name"],
             "version": play.version,
             "seeds": list(play.seeds),
-            "measures": compared(old, new, {RETURN: play.seeds}, seed=seed),
+            "measures": compared(old, new, {RETURN: about}, seed=seed),
             "beside": beside,
         }
 
@@ -148,7 +156,7 @@ class _Court:
         play, environment = self._job.play, self._environment
         if play is not None and environment is not None:
             report = self._reporter(side, "episodes")
-            self._returns[side] = played(environment, engine, play.seeds, report)
+            self._episodes[side] = played(environment, engine, play.seeds, report)
 
     def _reporter(self, side: str, what: str) -> Callable[[int, int], None]:
         last = 0.0

@@ -60,6 +60,15 @@ def wait_for_state(folder, job="0001"):
         time.sleep(0.01)
 
 
+def test_episodes_about_one_topic_count_as_one(aegis, trained):
+    """The corridor's seeds are about fifty topics: seventy episodes are no seventy samples."""
+    words = ("train", "--task", "corridor", "--episodes", 70, "--epochs", 1, "--fresh", "--json")
+    said = aegis("-C", trained, *words)
+    assert said.code == 0, said.err
+    measured = said.json["comparison"]["episodes"]["measures"]["return"]
+    assert (measured["rows"], measured["clusters"]) == (70, 50)
+
+
 def test_training_answers_with_the_keys_that_are_relied_on(aegis, trainable):
     said = aegis("-C", trainable, "train", "--json")
     assert said.code == 0, said.err

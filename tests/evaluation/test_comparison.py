@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from attrs import evolve, frozen
 
-from aegis.evaluation.comparison import clusters_of, comparison
+from aegis.errors import EvaluationError
+from aegis.evaluation.clusters import topics
+from aegis.evaluation.comparison import comparison
 from aegis.evaluation.contender import Contender
 from aegis.evaluation.contest import Standing
 from aegis.evaluation.episode import Episode, EpisodeFile
@@ -112,8 +114,16 @@ def test_episodes_of_one_topic_hang_together(task, standings):
     for played in standings:
         for n, episode in played.episodes.items():
             played.episodes[n] = evolve(episode, facts={"topic": f"t{n % 4}"})
-    assert clusters_of(standings[0].result())[:5] == ["t0", "t1", "t2", "t3", "t0"]
+    assert topics(standings[0].result())[:5] == ["t0", "t1", "t2", "t3", "t0"]
     assert {pair["test"] for pair in comparison(task, standings)["pairs"]} == {"sign flip"}
+
+
+def test_episodes_of_other_topics_are_not_compared(task, standings):
+    """As where a note was saved into the library while episodes were played."""
+    last = standings[-1]
+    last.episodes[3] = evolve(last.episodes[3], facts={"topic": "new"})
+    with pytest.raises(EvaluationError, match=r"content-changed.*other topics"):
+        comparison(task, standings)
 
 
 def test_trainings_of_one_recipe_are_one_group_and_others_are_none(task, tmp_path):
@@ -122,13 +132,14 @@ def test_trainings_of_one_recipe_are_one_group_and_others_are_none(task, tmp_pat
         for n, e in ((1, 100), (2, 100), (3, 500))
     ]
     played = {one.name: standing(tmp_path, one, n, 0.7).result() for n, one in enumerate(members)}
-    clusters = clusters_of(played["mine@1"])
+    clusters = topics(played["mine@1"])
     (group,) = groups(task, members, played, clusters)
     assert group["members"] == ["mine@1", "mine@2"]
     rates = [sum(e.completed for e in played[name]) / COUNT for name in group["members"]]
     assert group["of_each"] == pytest.approx(rates)
     assert group["success_rate"] == pytest.approx(sum(rates) / 2)
     assert group["ci95"][0] < group["success_rate"] < group["ci95"][1]
+    assert groups(task, [members[0], evolve(members[1], recipe="other")], played, clusters) == []
 
 
 def test_too_few_episodes_that_tell_random_and_expert_apart_give_no_scale(task, standings):

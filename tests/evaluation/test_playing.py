@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from aegis.errors import PluginError
+from aegis.errors import EvaluationError, PluginError
 from aegis.evaluation import rollout
 from aegis.evaluation.baselines import expert_names
 from aegis.evaluation.contender import component, expert, majority, profiled
@@ -31,6 +31,7 @@ class Stage:
     def __init__(self, folder: Path, *sets: str) -> None:
         self.project = load(folder / "aegis.toml", sets=sets, profile="moody")
         self.task = task_of(self.project, "corridor")
+        self.content = self.task.content
 
     @property
     def moody(self):
@@ -41,6 +42,7 @@ class Stage:
         return PlayingJob(
             workplace=who.workplace, environment=seat_of(self.task.environment),
             player=who.player, greedy=who.greedy, seeds=tuple(seeds), seconds=60.0, grace=1.0,
+            content=self.content,
         )  # fmt: skip
 
     def play(self, who, seeds, stopped=False):
@@ -91,6 +93,14 @@ def test_a_greedy_policy_takes_what_is_most_probable(staged):
     stage = staged("engine.moody.lean=0.01")
     _, episodes = stage.play(evolve(stage.moody, greedy=True), range(6))
     assert all(episode.actions.keys() == {"right"} for episode in episodes)
+
+
+def test_nothing_is_played_over_other_files_than_the_figures_will_be_kept_under(staged):
+    stage = staged()
+    stage.content = "of yesterday"
+    with pytest.raises(EvaluationError, match=r'content-changed.*"corridor" plays over was changed'):
+        stage.play(stage.moody, range(3))
+    assert stage.told == []
 
 
 def test_what_the_environment_denies_is_counted(staged):

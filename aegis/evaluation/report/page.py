@@ -40,8 +40,10 @@ _ROWS: Final = (
     "Figures with their intervals of 95 % below them. Every row played the same episodes."
 )
 _GROUPS: Final = (
-    "Weights of one profile that learned from as many episodes, trained several times: their mean, "
-    "with an interval in which the trainings' results on one episode hang together."
+    "Weights of one profile that learned from as many episodes in the same way, trained several "
+    "times: their mean, with the interval of these very weights over other episodes, in which the "
+    "trainings' results on one episode hang together. How far trainings differ, each one's own "
+    "figure shows."
 )
 _PAIRS: Final = (
     "Differences are taken episode by episode, first minus second, with intervals of 95 %. One "
