@@ -126,7 +126,10 @@ def _beside(
     experts = [expert(project, task, name) for name in names]
     if names:
         own, practice = baselines.teacher(project, task, names[0])
-        (looked_at,) = contested(call, project, practice, [own], baselines.LESSONS, **options)
+        # Without splits practice is the task: its episodes are put aside once, by the comparison.
+        lessons = baselines.LESSONS if practice.split else baselines.APART
+        how = options if practice.split else options | {"fresh": False}
+        (looked_at,) = contested(call, project, practice, [own], lessons, **how)
         habit = baselines.of_habits(project, task, names[0], looked_at.result())
         return [simple[0], habit, *simple[1:]], experts, []
     tool = _recorded_most(project, task)

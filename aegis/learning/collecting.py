@@ -200,10 +200,11 @@ class Collection:
                 case {"recorded": {"lines": list(lines), "over": False}}:
                     begun.extend(lines)
                 case {"recorded": {"seed": int(seed), "lines": list(lines), "completed": bool(it)}}:
-                    whole = {"seed": seed, "lines": [*begun, *lines], "completed": it}
+                    whole = [*begun, *lines]
                     begun.clear()
-                    self._kept.add(json.dumps(whole, separators=(",", ":")).encode("ascii"))
-                    self._take(**whole)
+                    kept = {"seed": seed, "lines": whole, "completed": it}
+                    self._kept.add(json.dumps(kept, separators=(",", ":")).encode("ascii"))
+                    self._take(seed, whole, completed=it)
 
         def ended() -> None:
             left = set(seeds) - self.episodes.keys()

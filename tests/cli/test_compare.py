@@ -163,6 +163,23 @@ def test_the_untrained_row_has_the_weights_of_the_settings(aegis, trained):
     assert rights[promoted["name"]] > rights["random"]
 
 
+def test_where_there_are_no_splits_nothing_is_lost_and_the_majority_is_of_other_episodes(
+    aegis, corridor
+):
+    file = corridor / "corridor.py"
+    file.write_text(file.read_text().replace("splits=True", "splits=False"))
+    words = ["-C", corridor, "compare", "tally", *SHORT, "--json"]
+    first = aegis(*words)
+    assert first.code == 0, first.err
+    place = corridor / "data" / "run" / "evaluations"
+    played = {file: file.read_bytes() for file in place.rglob("*.txt")}
+    guide = next(text for text in played.values() if text.count(b'"seed":') == 12 + 50)
+    assert {seed for seed in range(50) if b'"seed":%d,' % seed in guide} == {*range(12)}
+    again = aegis(*words, "--fresh")
+    assert again.code == 0, again.err
+    assert {file.with_suffix(""): file.read_bytes() for file in place.rglob("*.old")} == played
+
+
 def test_without_experts_the_majority_is_of_what_was_recorded(aegis, trainable):
     from aegis.store.ledger import Ledger
 

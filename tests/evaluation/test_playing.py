@@ -98,7 +98,9 @@ def test_a_greedy_policy_takes_what_is_most_probable(staged):
 def test_nothing_is_played_over_other_files_than_the_figures_will_be_kept_under(staged):
     stage = staged()
     stage.content = "of yesterday"
-    with pytest.raises(EvaluationError, match=r'content-changed.*"corridor" plays over was changed'):
+    with pytest.raises(
+        EvaluationError, match=r'content-changed.*"corridor" plays over was changed'
+    ):
         stage.play(stage.moody, range(3))
     assert stage.told == []
 
