@@ -152,10 +152,12 @@ class LearningSettings:
     """When training starts, and what it is given."""
 
     min_examples: int = setting(
-        1000, ge=1, help="Examples needed before training first starts by itself."
+        1000,
+        ge=1,
+        help="Not used yet: examples needed before training first starts by itself.",
     )
     every: int = setting(
-        100, ge=1, help="New examples after which training starts by itself again."
+        100, ge=1, help="Not used yet: new examples after which it starts by itself again."
     )
     holdout: float = setting(
         0.15,
@@ -226,7 +228,9 @@ class Settings:
     profiles: Mapping[str, ProfileSettings] = setting(factory=dict, help="Compositions by name.")
     runtime: RuntimeSettings = setting(factory=RuntimeSettings, help="The machine.")
     learning: LearningSettings = setting(factory=LearningSettings, help="When and on what.")
-    approvals: ApprovalSettings = setting(factory=ApprovalSettings, help="Who approves what.")
+    approvals: ApprovalSettings = setting(
+        factory=ApprovalSettings, help="Not used yet: who approves what."
+    )
 
 
 BUILTIN_PROFILES: Final[Mapping[str, ProfileSettings]] = {
