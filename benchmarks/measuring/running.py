@@ -47,7 +47,13 @@ def project(name: str, settings: str = "aegis.toml") -> Path:
 
 
 def commit() -> str:
-    """Return the commit that is measured, marked where files differ from it."""
-    words = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """Return the commit that is measured, marked where files differ from it but for the results."""
+    found = _git("rev-parse", "--short", "HEAD")
+    results = [":!benchmarks/results/rows", ":!docs/results.md"]
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *results)
+    return f"{found}-dirty" if found and changed else found or "unknown"
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
