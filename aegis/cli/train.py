@@ -59,14 +59,11 @@ def _train(profile: str | None, epochs: int | None, no_judge: bool, **options: A
         options["task"] = task_in(project, options["task"], "validation")
     screen = display(call)
     options |= {"judge": not no_judge, "listener": screen.listener}
-    with (
-        Training(project, **options) as training,
-        screen,
-        interruptible(training, "saving what was learned so far"),
-    ):
-        training.start()
-        while (outcome := training.poll()) is None:
-            pass
+    with Training(project, **options) as training, screen:
+        training.start()  # there is nothing to save yet: a signal ends it at once
+        with interruptible(training, "saving what was learned so far"):
+            while (outcome := training.poll()) is None:
+                pass
     call.answer(outcome.to_json(), lambda: click.echo(report(call, outcome)))
     return _code(call, outcome, stopped=training.stopping)
 

@@ -110,6 +110,9 @@ class Training:
             AegisError: If there is nothing to begin with; nothing was started then.
         """
         self._lock = self._jobs.lock()
+        forms = self._project.config.settings.learning.variants
+        if forms:
+            self._listener.notice(f"makes up to {forms} further forms of each step")
         try:
             self._plan = Plan.of(self._project, self._phase, self._data, self._task)
             self._folder, self._resumes = self._place()

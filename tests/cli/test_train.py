@@ -180,6 +180,29 @@ def test_the_first_signal_saves_and_the_next_training_goes_on(start, trainable, 
     assert "goes on with training 0001" in out
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_preparation_at_once(begin, trained, number):
+    """Where nothing is learned yet there is nothing to save."""
+    file = trained / "corridor.py"
+    slow = "    time.sleep(0.2)\n    if step.view.goal"
+    code = (
+        file.read_text()
+        .replace("    if step.view.goal", slow)
+        .replace("import os", "import os\nimport time")
+    )
+    file.write_text(code)
+    words = ("train", "--task", "corridor", "--set", "learning.variants=1", "--fresh")
+    process = begin("-C", trained, *words)
+    assert "further forms" in process.stdout.readline()
+    began = time.monotonic()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 3
+    assert process.returncode in {130, -number}
+    assert "Traceback" not in err
+    assert not [*(trained / "data" / "run" / "training").glob("0002*")]
+
+
 def test_the_second_signal_ends_at_once(start, trainable):
     process = start(*slowly(trainable, "--set", "trainer.tally.fault=deaf", "--epochs", 1000))
     wait_for_state(trainable)
