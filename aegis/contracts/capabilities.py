@@ -32,13 +32,13 @@ class EngineCapabilities:
         tokenizer_max_id: Largest id of the tokenizer that it brings itself, where it brings one.
         parameters: Number of weights.
         weights: Short digest that identifies the weights; recorded with every decision.
-        files: Files that the weights of the settings are read from; what was measured of them
-            holds as long as their content stays.
         memory_bytes: Estimated memory of the loaded engine.
         characters_per_token: How many characters of a view one token holds, at the low end.
         order_independent: Whether a candidate's probability does not hang on where it stands
             among the others.
         unverified: Names of the fields above that exist and are not known yet.
+        files: Files that the weights of the settings are read from; what was measured of them
+            holds as long as their content stays.
     """
 
     kind: str
@@ -51,11 +51,11 @@ class EngineCapabilities:
     tokenizer_max_id: int | None = None
     parameters: int | None = None
     weights: str | None = None
-    files: tuple[Path, ...] = ()
     memory_bytes: int | None = None
     characters_per_token: float | None = None
     order_independent: bool = False
     unverified: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 @frozen
