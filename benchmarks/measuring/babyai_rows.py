@@ -49,7 +49,6 @@ def forms(row: BabyRow) -> str:
         "others": True,
         "faced too": True,
         "detours": row.track == "marked" or said,
-        "hands full": row.track == "marked" and row.level.startswith("GoTo"),
         "said otherwise": said,
         "simple first": learning.get("curriculum"),
     }

@@ -37,7 +37,6 @@ number stands what else they are:
 - *others*: among other things; what the mission does not speak of is moved, renamed or left out where the way is as free.
 - *faced too*: where the agent turns, such things lie directly in front as well.
 - *detours*: the agent has just pushed against what is in front of it, or turned away and back.
-- *hands full*: where the mission is to go somewhere, the agent may carry something.
 - *said otherwise*: the mission in other words that mean the same of what is known.
 - *simple first*: beginning with missions that name few colours and types.
 

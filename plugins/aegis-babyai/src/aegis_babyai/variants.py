@@ -2,9 +2,8 @@
 
 Where the level is one room, other things lie around as well (`aegis_babyai.scenery`), and where
 sides are told the mission is said in other words, too (`aegis_babyai.wording`). There, and where
-things are marked, the agent may have come in another way (`aegis_babyai.detours`) or carry
-something (`aegis_babyai.hands`). Elsewhere its own last actions tell a model that does not yet know
-what words mean what it was about.
+things are marked, the agent may have come in another way (`aegis_babyai.detours`). Elsewhere its
+own last actions tell a model that does not yet know what words mean what it was about.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from attrs import evolve
 from aegis import InputError
 from aegis_babyai import rendering
 from aegis_babyai.detours import detoured
-from aegis_babyai.hands import laden
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.scenery import redrawn
 from aegis_babyai.symmetry import Symmetry
@@ -107,12 +105,11 @@ def _distinct(
     )
     scene = rendering.scene_of(experience.view.observation)
     told = _Told(experience.view.goal, scene, experience.decision.chosen)
-    blocks, action = _blocks(experience, scene, level), experience.decision.action
-    done = "" if action is None else action.tool
+    blocks, turn = _blocks(experience, scene, level), _turn_of(experience)
     words = alike(scene, told.mission, level) if level.inside and scene.start is not None else ()
     known = {_shown(told)}
     for tried in range(tries := _TRIES * count):
-        other = _elsewhere(told, level, words, done, drawing)
+        other = _elsewhere(told, level, words, turn, drawing)
         names = share(max((len(known) - 1) / count, tried / tries))
         symmetry = Symmetry.drawn(drawing, blocks, other.mission.split(), names)
         origins = _origins(symmetry, experience)
@@ -133,17 +130,20 @@ def _shown(told: _Told) -> tuple[str, tuple[str, ...], int]:
 
 
 def _elsewhere(
-    told: _Told, level: Level, words: Sequence[Wanted], done: str, drawing: random.Random
+    told: _Told, level: Level, words: Sequence[Wanted], turn: int, drawing: random.Random
 ) -> _Told:
     """Return a step among other things, come to in another way, its mission in other words."""
     mission, scene = reworded(told.mission, words, drawing), told.scene
     if level.inside:
-        scene = redrawn(scene, mission, level, drawing, turn=_TURNS.get(done, 0))
-        if scene.marked:
-            scene = laden(scene, mission, done, drawing)
+        scene = redrawn(scene, mission, level, drawing, turn=turn)
     if scene.marked or scene.start is not None:
         scene = detoured(scene, mission, drawing)
     return told._replace(mission=mission, scene=scene)
+
+
+def _turn_of(experience: aegis.Experience) -> int:
+    action = experience.decision.action
+    return 0 if action is None else _TURNS.get(action.tool, 0)
 
 
 def _blocks(experience: aegis.Experience, scene: Scene, level: Level) -> Blocks:
