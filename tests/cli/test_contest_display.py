@@ -14,13 +14,15 @@ from aegis.evaluation.episode import Episode
 ROW = {
     "name": "random", "ci95": [0.1, 0.25], "success_rate": 0.175, "mean_return": -0.5,
     "normalised": None, "steps": 12.25, "decisions_per_second": 31980.3, "peak_rss_mb": 1040.4,
-    "parameters": 2762880, "invalid_rate": 0.0155,
+    "parameters": 2762880, "invalid_rate": 0.0155, "kind": "baseline", "profile": None,
+    "checkpoint": None, "model": "random",
 }  # fmt: skip
 LONG = {**ROW, "name": "meta-planning@0123456789 sampled", "decisions_per_second": None,
-        "parameters": None}  # fmt: skip
+        "parameters": None, "kind": "profile", "profile": "meta-planning",
+        "checkpoint": "0123456789abcdef", "model": "meta of gpt2 and hrm"}  # fmt: skip
 FOUND = {
-    "task": "babyai:GoToLocal:marked", "environment": {"split": "test"}, "episodes": 40,
-    "first_seed": 10, "measure": "success", "rows": [ROW, LONG], "missing": [],
+    "task": "babyai:GoToLocal:marked", "environment": {"split": "test", "version": "2"},
+    "episodes": 40, "clusters": 40, "first_seed": 10, "measure": "success", "rows": [ROW, LONG], "missing": [],
 }  # fmt: skip
 PAIR = {
     "a": "hrm",
@@ -38,8 +40,9 @@ EPISODE = Episode(
 
 
 def test_rates_are_percentages_and_figures_stand_under_each_other():
-    heading, heads, first, second = table(FOUND).splitlines()
-    assert heading == "babyai:GoToLocal:marked, test split: 40 episodes, seeds 10 to 49"
+    heading, heads, first, second, model = table(FOUND).splitlines()
+    assert heading == "babyai:GoToLocal:marked, test split: 40 episodes, seeds 10 to 49, rules 2"
+    assert model == "meta-planning@0123456789: meta of gpt2 and hrm"
     assert heads.split() == [
         "success", "95", "%", "return", "steps", "decisions/s", "MiB", "weights", "invalid",
     ]  # fmt: skip
@@ -57,12 +60,22 @@ def test_rates_are_percentages_and_figures_stand_under_each_other():
 def test_returns_are_numbers_and_stand_beside_the_scale_from_random_to_the_expert():
     share = {"mean": 0.331, "low": 0.21, "high": 0.42}
     rows = [{**ROW, "normalised": share, "mean_return": 1.617, "ci95": [0.97, 2.264]}]
-    shown = table({**FOUND, "measure": "return", "rows": rows, "environment": {"split": ""}})
+    shown = table({**FOUND, "measure": "return", "rows": rows, "clusters": 12,
+                   "environment": {"split": "", "version": "1+failures=0.0"}})  # fmt: skip
     heading, heads, row = shown.splitlines()
-    assert heading == "babyai:GoToLocal:marked: 40 episodes, seeds 10 to 49"
+    assert heading == (
+        "babyai:GoToLocal:marked: 40 episodes of 12 topics, seeds 10 to 49, rules 1+failures=0.0"
+    )
     assert heads.split()[:4] == ["return", "95", "%", "normalised"]
     assert row.startswith("random    1.62  0.97 to 2.26  0.33 [0.21, 0.42]")
     assert heads.count("return") == 1
+
+
+@pytest.mark.parametrize(("clusters", "said"), [(1, "1 topic,"), (9, "9 topics,")])
+def test_few_topics_are_said_to_tell_little(clusters, said):
+    heading, warning, *_ = table({**FOUND, "clusters": clusters}).splitlines()
+    assert f"40 episodes of {said}" in heading
+    assert warning == "so few topics say little: intervals are rough"
 
 
 def test_what_is_missing_is_said_below_the_table():
