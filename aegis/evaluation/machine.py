@@ -10,7 +10,11 @@ from pathlib import Path
 def machine() -> str:
     """Return cores, processor, system and Python, such as ``2 cores of AMD EPYC, Linux, ...``."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = [f"{cores} cores of {_processor()}", platform.system(), platform.machine()]
+    parts = [
+        f"{cores} core{'s' * (cores != 1)} of {_processor()}",
+        platform.system(),
+        platform.machine(),
+    ]
     return ", ".join([*parts, f"Python {platform.python_version()}"])
 
 
