@@ -2,8 +2,8 @@
 
 Percentiles of a bootstrap are too narrow where there are few clusters: by sqrt((m - 1) / m), and as
 if the spread were known. They are taken further out instead, where a quantile of Student's t would
-be: the expanded percentiles of Hesterberg, "What teachers should know about the bootstrap" (2015),
-section 3.3. No resample goes beyond the data, so that fewer than `FEW` clusters still say too much
+be: the expanded percentiles of Hesterberg, "What teachers should know about the bootstrap" (2015).
+No resample goes beyond the data, so that fewer than `FEW` clusters still say too much
 of themselves, and one cluster says nothing at all.
 """
 
