@@ -37,8 +37,8 @@ class EngineCapabilities:
         order_independent: Whether a candidate's probability does not hang on where it stands
             among the others.
         unverified: Names of the fields above that exist and are not known yet.
-        files: Files that the weights of the settings are read from, as ``describe`` names them;
-            what was measured of them holds as long as their content stays.
+        files: Files that its weights are read from, where they are files; what was measured of
+            them holds as long as their content stays.
     """
 
     kind: str

@@ -92,13 +92,14 @@ def test_an_episode_of_any_length_is_collected(collect):
     assert all(len(step.view.observation[0]) > 500_000 for step in steps)
 
 
-def test_what_is_kept_is_played_again_only_when_asked(collect, corridor):
+def test_what_is_kept_is_played_again_only_when_asked(collect, tmp_path):
     """Code that was changed without a new version is not seen."""
     first = collect(range(2), place="kept")
     assert collect(range(2), place="kept") == first
+    assert not [*(tmp_path / "kept").rglob("*.old")]
     again = collect(range(2), place="kept", fresh=True)
     assert [content(step) for step in again] == [content(step) for step in first]
-    assert again[0].started > first[0].started
+    assert [*(tmp_path / "kept").rglob("*.old")]
 
 
 def test_episodes_that_reached_their_goal_are_counted(collect):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve
-
 import aegis
 from aegis import ModelError
 from aegis.neural import TokenizerFacts, read_tokenizer_facts, tokenizer_capabilities
@@ -35,8 +33,7 @@ def describe_engine(settings: EngineSettings) -> aegis.EngineCapabilities:
         ModelError: If the model is absent, incomplete, or of a kind that is not loaded, or if the
             instructions leave too little of its context.
     """
-    model = open_model(settings.model)
-    return evolve(engine_capabilities(model, settings.instructions), files=model.files)
+    return engine_capabilities(open_model(settings.model), settings.instructions)
 
 
 def describe_tokenizer(settings: TokenizerSettings) -> aegis.TokenizerCapabilities:
@@ -76,6 +73,7 @@ def engine_capabilities(model: ModelFolder, instructions: str = "") -> aegis.Eng
         tokenizer_fingerprint=facts.fingerprint,
         tokenizer_max_id=facts.max_token_id,
         parameters=parameters,
+        files=model.files,
         memory_bytes=parameters * _BYTES_PER_WEIGHT,
         characters_per_token=characters,
         order_independent=True,

@@ -91,7 +91,7 @@ class FullTrainer:
             folder = open_model_folder(context.directory)
             gpt.base = Base("", folder, file_digests(folder))
             weights = weights_digest(gpt.base.digests, None)
-            gpt.capabilities = evolve(gpt.capabilities, weights=weights)
+            gpt.capabilities = evolve(gpt.capabilities, weights=weights, files=folder.files)
         return TrainingResult(
             directory=context.directory,
             metrics={**trained.run.metrics(), **left_out_figures(train.left_out)},
