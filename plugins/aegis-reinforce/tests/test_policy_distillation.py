@@ -108,7 +108,7 @@ def test_where_it_agrees_nothing_is_lost(world):
 
 def test_an_engine_comes_to_choose_what_pays(world, context):
     """In `corridor`: 1 is taken at once, 0 is left for the next room, but for the last."""
-    engine, steps = Linear(), world.corridor(600)
+    engine, steps = Linear(), world.corridor(350)
     told = context(validation=world.corridor(60, seed=1))
     result = PolicyDistillation(SETTINGS).train(engine, world.dataset(steps), told)
 
