@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,16 @@ phases.imitate = "tally"
 engine = "moody"
 environment = "corridor"
 """
+
+
+@pytest.fixture(autouse=True)
+def _small_numbers() -> None:
+    """Let numbers be as small as they are again: engines that other tests built count them as 0.
+
+    That holds for the whole process (`aegis.neural.use_threads`).
+    """
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture
