@@ -9,6 +9,7 @@ import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.evaluation.machine import machine
@@ -21,7 +22,6 @@ from measuring.seeds import SAME_TRAINING, grouped, kept, successes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 EPISODES: Final = 512
 
@@ -68,15 +68,15 @@ def _rules(row: BabyRow) -> str:
     return version_of(BabyAISettings(level=row.level, track=row.track))  # type: ignore[arg-type]  # a track
 
 
-def demonstrations(row: BabyRow) -> tuple[Path, str]:
-    """Return the file of a row's demonstrations and the command that makes it."""
+def demonstrations(row: BabyRow, *, again: bool = False) -> tuple[Path, str]:
+    """Return the file of a row's demonstrations and the command that makes it, or made it."""
     words = ["data", "collect", "--task", row.task, "--teacher", "bot"]
     words += ["--episodes", str(row.demonstrations)]
     name = f"{row.level}-{row.track}-{row.demonstrations}-rules-{_rules(row)}.jsonl"
     file = WORK / "demonstrations" / name
-    if not file.exists():
+    if again or not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        aegis(project("arena"), *words, "--out", file)
+        aegis(project("arena"), *words, "--out", file, *(["--fresh"] if again else []))
     return file, shown([*words, "--out", file])
 
 
@@ -128,21 +128,17 @@ def _entered(row: BabyRow, one: Mapping[str, Any]) -> Path:
     that came; of it only what is untrained plays.
     """
     arena, own = project("arena"), WORK / f"{row.name}-{one['seed']}"
-    model = arena / "models" / row.name
-    copies = {
-        arena / "data" / "run" / "checkpoints" / one["checkpoint"]: own
-        / "data"
-        / "run"
-        / "checkpoints"
-        / one["checkpoint"],
-        model: own / "model",
-    }
-    for place, source in copies.items():
+    model, weights = _model(row), Path("data", "run", "checkpoints", one["checkpoint"])
+    for place, source in ((arena / weights, own / weights), (model, own / "model")):
         if source.exists() and not place.exists():
             part = place.with_name(f".{place.name}.part")
             shutil.copytree(source, part, dirs_exist_ok=True)
             part.rename(place)
     return model
+
+
+def _model(row: BabyRow) -> Path:
+    return project("arena") / "models" / row.name
 
 
 def baby(
@@ -156,12 +152,10 @@ def baby(
         earlier: The row as it was; trainings of other seeds by the same recipe stay.
         again: Whether what is kept of it is made anew.
     """
-    data, collected = demonstrations(row)
     if again:
-        for seed in row.seeds:
-            shutil.rmtree(WORK / f"{row.name}-{seed}", ignore_errors=True)
-        data.unlink()
-        data, collected = demonstrations(row)
+        for kept_in in (_model(row), *(WORK / f"{row.name}-{seed}" for seed in row.seeds)):
+            shutil.rmtree(kept_in, ignore_errors=True)
+    data, collected = demonstrations(row, again=again)
     with ThreadPoolExecutor(jobs) as threads:
         trainings = list(threads.map(lambda seed: trained(row, data, seed), row.seeds))
     models = [_entered(row, one) for one in trainings]

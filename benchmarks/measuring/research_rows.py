@@ -37,16 +37,7 @@ def gym(row: GymRow, jobs: int, corpus: Path | None, *, again: bool) -> dict[str
     place = [each["name"] for each in found["rows"]].index("rules") + 1
     found["rows"].insert(place, seven_features.row(index, seeds))
     return {
-        "row": row.name,
-        "kind": "research-gym",
-        "title": row.title,
-        "text": row.text,
-        "episodes": row.episodes,
-        "first_seed": row.first,
-        "rules": found["environment"]["version"],
-        "content": found["environment"]["content"],
-        "rows": found["rows"],
-        "pairs": found["pairs"],
+        **_about(row, "research-gym", found),
         "commands": [shown([*told, *words])],
     }
 
@@ -96,21 +87,28 @@ def improve(row: ImproveRow, jobs: int, corpus: Path | None, *, again: bool) -> 
     for pair in found["pairs"]:
         pair |= {side: _renamed(pair[side], names) for side in ("a", "b")}
     return {
+        **_about(row, "improving", found),
+        "rounds": rounds,
+        "commands": [
+            *(shown([*told, *w]) for w in ([*practice, row.steps], train, promote_words(row))),
+            shown([*told, *words]),
+        ],
+    }
+
+
+def _about(row: GymRow | ImproveRow, kind: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return what both kinds of rows say: what was played, and what it came to."""
+    return {
         "row": row.name,
-        "kind": "improving",
+        "kind": kind,
         "title": row.title,
         "text": row.text,
         "episodes": row.episodes,
         "first_seed": row.first,
         "rules": found["environment"]["version"],
         "content": found["environment"]["content"],
-        "rounds": rounds,
         "rows": found["rows"],
         "pairs": found["pairs"],
-        "commands": [
-            *(shown([*told, *w]) for w in ([*practice, row.steps], train, promote_words(row))),
-            shown([*told, *words]),
-        ],
     }
 
 
