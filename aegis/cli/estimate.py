@@ -36,19 +36,27 @@ _NAMES: Final = {"snips": "importance sampling", "dr": "doubly robust"}
 @click.option(
     "--environment",
     metavar="E",
-    help="Only steps of this environment (research, research-gym, babyai:GoToLocal:marked); by "
-    "default the profile's, and all of a file.",
+    help="Only steps of this environment (research, research-gym, babyai:GoToLocal) under the "
+    "rules that are set; by default the profile's, and all of a file.",
 )
 def _estimate(
     profile: str | None, checkpoint: str, data: Path | None, environment: str | None
 ) -> None:
+    from aegis.evaluation.task import as_recorded, known, overrides
     from aegis.learning.estimating import estimates
 
     call = invocation()
+    if environment is not None and known(host := call.project().host, environment):
+        call.sets.extend(overrides(host, environment))
     project = call.project(profile)
     if environment is None and data is None:
         environment = project.composition.environment.task
-    found = estimates(project, checkpoint=checkpoint, data=data, environment=environment)
+    rules = None
+    if environment is not None:
+        environment, rules = as_recorded(project, environment)
+    found = estimates(
+        project, checkpoint=checkpoint, data=data, environment=environment, rules=rules
+    )
     call.answer(found, lambda: click.echo("\n".join(_lines(found))))
 
 

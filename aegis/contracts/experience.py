@@ -90,3 +90,11 @@ class Experience:
     reward: float | None = None
     done: bool = False
     extra: str = ""
+
+    @property
+    def rules(self) -> str:
+        """Name and version of the environment's rules: `generator` without who recorded it.
+
+        The agent's own steps say before it which version of Aegis that was.
+        """
+        return self.generator.rpartition("/")[2]

@@ -14,10 +14,15 @@ return-to-go, and q a model of G:
 q is fitted on other episodes than it is used in (`aegis.evaluation.reward_model`). Intervals are
 clustered by episode: the linearised error of the ratio, with the quantile of Student's distribution
 for the number of episodes. An estimate promotes nothing.
+
+What was done says nothing of what was never tried, however even the weights of what was. So the
+new policy has to have its probability where behaviour went: what behaviour is to be expected to
+take less than `UNSEEN` times in all of the steps together may be absent from them altogether.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -28,6 +33,7 @@ from aegis.evaluation.clusters import cluster_sums, ratio_error
 from aegis.evaluation.intervals import Interval
 from aegis.evaluation.reward_model import predicted
 from aegis.evaluation.student import t_quantile
+from aegis.exploration import require_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,8 +55,14 @@ RARE: Final = 0.01
 """Behaviour's probability below which a candidate counts as hardly ever tried."""
 LARGE: Final = 10.0
 
+UNSEEN: Final = 3.0
+"""How often what is taken with so small a probability is to be expected at most; it is absent from
+one record of twenty."""
+
 _UNSUPPORTED: Final = 0.01
 """Largest share of the new policy's probability on what behaviour never does."""
+_UNTRIED: Final = 0.05
+"""Largest share of it on what behaviour may well not have done at all."""
 _BATCH: Final = 64
 
 
@@ -75,18 +87,25 @@ class Recorded:
     left_out: Mapping[str, int] = field(factory=dict)
 
     @classmethod
-    def of(cls, experiences: Iterable[Experience], discount: float = 1.0) -> Recorded:
+    def of(
+        cls, experiences: Iterable[Experience], discount: float = 1.0, *, rules: str | None = None
+    ) -> Recorded:
         """Return the usable ones of recorded steps, in their order.
 
         Args:
             experiences: Steps; those of an episode in order, episodes may interleave.
             discount: What a reward one step later is worth.
+            rules: The rules that they were recorded under (`Experience.rules`); None for any.
         """
         by_episode: dict[int, list[Experience]] = {}
-        for step in experiences:
-            by_episode.setdefault(step.episode, []).append(step)
-        kept: list[tuple[Experience, float]] = []
         left_out: dict[str, int] = {}
+        for step in experiences:
+            if rules in {None, step.rules}:
+                by_episode.setdefault(step.episode, []).append(step)
+            else:
+                reason = "recorded under other rules of the environment"
+                left_out[reason] = left_out.get(reason, 0) + 1
+        kept: list[tuple[Experience, float]] = []
         for steps in by_episode.values():
             if not steps[-1].done:
                 left_out["its episode has not ended"] = left_out.get(
@@ -142,11 +161,17 @@ class Estimate:
 
 
 def policy_scores(engine: Engine, recorded: Recorded) -> list[Scores]:
-    """Return an engine's log-probabilities of the candidates of each step, (n,) each."""
+    """Return an engine's log-probabilities of the candidates of each step, (n,) each.
+
+    Raises:
+        ValueError: If one of them is not what `require_scores` requires.
+    """
     found: list[Scores] = []
     for first in range(0, len(recorded.experiences), _BATCH):
         steps = recorded.experiences[first : first + _BATCH]
         found += engine.score_batch([(step.view, step.decision.candidates) for step in steps])
+    for step, scores in zip(recorded.experiences, found, strict=True):
+        require_scores(scores, len(step.decision.candidates))
     return found
 
 
@@ -241,6 +266,14 @@ def _refusals(
     writer: tuple[str, str | None] | None,
 ) -> Iterator[Problem]:
     collect = "record more, with exploration: [agent.exploration].epsilon, aegis run"
+    kinds = Counter(f"{step.environment} under {step.rules}" for step in recorded.experiences)
+    if len(kinds) > 1:
+        listed = ", ".join(f"{count} of {kind}" for kind, count in kinds.most_common(5))
+        yield Problem(
+            "estimate-mixed",
+            f"the steps are of several environments or rules: {listed}",
+            fix="name one: --environment NAME",
+        )
     if len(set(recorded.episodes)) < 2:
         count = len(set(recorded.episodes))
         why = ", ".join(f"{n}: {reason}" for reason, n in recorded.left_out.items())
@@ -255,13 +288,14 @@ def _refusals(
             f"{ENOUGH:.0f} are needed: the new policy does other things than were done",
             fix=collect,
         )
-    never = np.mean(
-        [np.exp(p[np.isneginf(b)]).sum() for p, b in zip(new, recorded.behaviour, strict=True)]
-    )
-    if never > _UNSUPPORTED:
+    never, untried = _unsupported(recorded, new)
+    if size < ENOUGH:
+        untried = 0.0  # of so few steps it says no more than their size
+    if never > _UNSUPPORTED or untried > _UNTRIED:
+        share, how = (never, "never") if never > _UNSUPPORTED else (untried, "hardly ever")
         yield Problem(
             "estimate-support",
-            f"{never:.0%} of the new policy's decisions are such that behaviour never makes them",
+            f"{share:.0%} of the new policy's decisions are such that behaviour {how} makes them",
             fix="record with [agent.exploration].epsilon above 0",
         )
     other = sum(
@@ -277,6 +311,22 @@ def _refusals(
             "not known",
             fix="play it instead: aegis eval --task research-gym",
         )
+
+
+def _unsupported(recorded: Recorded, new: Sequence[Scores]) -> tuple[float, float]:
+    """Return the shares of the new policy's probability on what behaviour never, or hardly, does.
+
+    Hardly does it what, the candidates taken together for which the new policy is most above it,
+    was to be expected less than `UNSEEN` times in all of the steps; what it never does among it.
+    """
+    wanted = np.exp(np.concatenate([np.asarray(p, dtype=np.float64) for p in new]))
+    done = np.exp(np.concatenate(recorded.behaviour))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        above = np.where(wanted > 0, wanted / done, 0.0)
+    order = np.argsort(-above, kind="stable")
+    seldom = order[np.cumsum(done[order]) < UNSEEN]
+    steps = len(new)
+    return float(wanted[done == 0].sum() / steps), float(wanted[seldom].sum() / steps)
 
 
 def _snips(recorded: Recorded, new: Sequence[Scores], weights: Floats) -> tuple[float, Floats]:

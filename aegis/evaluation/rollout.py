@@ -35,7 +35,8 @@ class Played:
         view: What the engine was shown.
         candidates: What could be chosen.
         scores: The engine's log-probabilities, (n,).
-        behaviour: What was sampled from, (n,).
+        behaviour: What was sampled from, (n,); where the most probable candidate is taken, 0 for it
+            and minus infinity for all others.
         chosen: Index of the candidate taken.
         action: What was carried out: that candidate, its slot filled.
         written: The text in the slot, or None.
@@ -146,7 +147,9 @@ def play(
         scores = engine.score(view, candidates)
         require_scores(scores, len(candidates))
         behaviour = scores if exploration is None else exploration.behaviour(scores)
-        chosen = int(np.argmax(behaviour)) if greedy else sample(behaviour, rng)
+        if greedy:
+            behaviour = _certain(int(np.argmax(behaviour)), len(candidates))
+        chosen = sample(behaviour, rng)
         action, written = candidates[chosen], None
         if action.slot is not None:
             written = engine.write(view, action, action.slot)
@@ -159,3 +162,10 @@ def play(
             return
         view = result.view
     raise RuntimeError(f"the episode of seed {seed} did not end within {LONGEST} steps")
+
+
+def _certain(chosen: int, count: int) -> Scores:
+    """Return the log-probabilities, (count,), of what takes one candidate whatever comes."""
+    logs = np.full(count, -np.inf)
+    logs[chosen] = 0.0
+    return logs

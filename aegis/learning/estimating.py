@@ -32,6 +32,7 @@ def estimates(
     checkpoint: str = "",
     data: Path | None = None,
     environment: str | None = None,
+    rules: str | None = None,
 ) -> dict[str, Any]:
     """Return what the project's profile would be worth on recorded steps, as JSON values.
 
@@ -41,6 +42,7 @@ def estimates(
             ``configured``.
         data: File of experience; None for the ledger.
         environment: Only steps of this environment.
+        rules: Only steps that were recorded under these rules (`Experience.rules`).
 
     Raises:
         ContractError: If the composition cannot work.
@@ -53,7 +55,7 @@ def estimates(
     identifier = None if stored is None else stored.checkpoint
     folder = None if identifier is None else project.checkpoints.verified(identifier)
     discount = project.config.settings.learning.discount
-    recorded = Recorded.of(experience(project, data, environment), discount)
+    recorded = Recorded.of(experience(project, data, environment), discount, rules=rules)
     engine = build_engine(composition, project.runtime(folder), stored)
     # As decisions name who wrote: the engine, and what identifies its weights.
     writer = (composition.engine.component.name, engine.capabilities.weights)

@@ -121,8 +121,7 @@ def refusal(
         rules: Name and version of the environment that is learned for; None for any.
     """
     decision = experience.decision
-    # The agent's own steps say before it which version of Aegis recorded them.
-    if rules is not None and experience.generator.rpartition("/")[2] != rules:
+    if rules is not None and experience.rules != rules:
         return OTHER_RULES
     if experience.outcome is None or experience.reward is None:
         return NO_RESULT

@@ -47,6 +47,9 @@ def even(recorded, chances):
 
 
 NEW = np.array([0.7, 0.2, 0.1])
+SURE = np.array([1 - 2e-22, 1e-22, 1e-22])
+"""As an expert's log-odds of 50 are: whatever else could be done never is, with weights as even
+as can be."""
 VALUE = 0.7 * 1.0 + 0.2 * 0.0 + 0.1 * -2.0
 
 
@@ -161,6 +164,8 @@ def test_steps_of_one_episode_hang_together():
         (lambda: (bandit(150, [0.3, 0.3, 0.4]), NEW, None), "estimate-size"),
         (lambda: (bandit(3000, [0.94, 0.05, 0.01]), [0.01, 0.01, 0.98], None), "estimate-size"),
         (lambda: (bandit(3000, [0.5, 0.5, 0.0]), [0.4, 0.4, 0.2], None), "estimate-support"),
+        (lambda: (bandit(3000, SURE), [1 / 3, 1 / 3, 1 / 3], None), "estimate-support"),
+        (lambda: (bandit(1000, [0.9998, 0.0001, 0.0001]), [0.8, 0.1, 0.1], None), "estimate-support"),
         (lambda: (bandit(1, [0.3, 0.3, 0.4]), NEW, None), "estimate-few"),
         (
             lambda: (
@@ -185,6 +190,31 @@ def test_what_cannot_be_told_is_refused_with_the_reason(make, code):
     assert all(problem.fix for problem in raised.value.problems)
 
 
+@pytest.mark.parametrize("count", [220, 400, 5000])
+@pytest.mark.parametrize("rare", [0.002, 0.0001])
+def test_what_is_seldom_done_may_be_seldom_wanted(count, rare):
+    """The behaviour itself, and one that does more of the rare by half, are no strangers to it."""
+    chances = np.array([1 - 2 * rare, rare, rare])
+    recorded = Recorded.of(bandit(count, chances))
+    for times in (1.0, 1.5):
+        wanted = np.array([1 - 2 * rare * times, rare * times, rare * times])
+        found = estimate(recorded, even(recorded, wanted))
+        assert found.effective_sample_size >= 200
+
+
+def test_steps_under_other_rules_are_left_out_or_refused():
+    steps = bandit(900, [0.3, 0.3, 0.4])
+    mixed = [evolve(one, generator=f"e-{1 + n % 2}") for n, one in enumerate(steps)]
+    own = [evolve(one, generator="0.1.0/e-1") for one in mixed if one.generator == "e-1"]
+    recorded = Recorded.of([*own, *(one for one in mixed if one.generator == "e-2")], rules="e-1")
+    assert len(recorded.experiences) == 450
+    assert recorded.left_out == {"recorded under other rules of the environment": 450}
+    both = Recorded.of(mixed)
+    with pytest.raises(InputError, match=r"450 of e under e-1, 450 of e under e-2") as raised:
+        estimate(both, even(both, NEW))
+    assert [problem.code for problem in raised.value.problems] == ["estimate-mixed"]
+
+
 def test_the_same_writer_may_be_judged_on_its_words():
     steps = [step(n, 1, n % 3, [0.3, 0.3, 0.4], 1.0, text="words") for n in range(900)]
     recorded = Recorded.of(steps)
@@ -199,6 +229,13 @@ def test_scores_come_from_the_engine_in_the_order_of_the_steps():
     recorded = Recorded.of(bandit(130, [0.3, 0.3, 0.4]))
     scores = policy_scores(Engine(), recorded)
     assert len(scores) == 130
+
+    class Broken:
+        def score_batch(self, items):
+            return [np.array([0.0, -1.0, np.nan])] * len(items)
+
+    with pytest.raises(ValueError, match="no log-probabilities"):
+        policy_scores(Broken(), recorded)
     assert effective_sample_size(np.ones(7)) == pytest.approx(7)
     assert effective_sample_size(np.zeros(3)) == 0.0
     with pytest.raises(ValueError, match=r"scores of 129 steps for 130"):

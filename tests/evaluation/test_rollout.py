@@ -57,6 +57,13 @@ def test_greedy_takes_the_first_of_the_most_probable(gym: ResearchGym):
     assert episode.rewards[:10] == tuple(rewards)
 
 
+def test_what_is_recorded_of_greedy_play_is_that_nothing_else_was_possible(gym: ResearchGym):
+    """Whoever estimates from it later must not take the engine's doubts for chances."""
+    for step in play(gym, First(), 1, greedy=True):
+        assert np.exp(step.behaviour).tolist() == [1.0] + [0.0] * (len(step.candidates) - 1)
+        assert step.scores[0] < 0.0 or len(step.candidates) == 1
+
+
 def test_full_exploration_is_the_random_policy(gym: ResearchGym):
     explored = rollout(gym, First(), range(5), exploration=Exploration(epsilon=1.0))
     assert explored == rollout(gym, RandomEngine(), range(5))
