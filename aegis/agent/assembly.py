@@ -19,6 +19,7 @@ from aegis.agent.research import Services
 from aegis.agent.stages import Life, Seeded
 from aegis.agent.weights import Weights
 from aegis.agent.worker import Workers
+from aegis.errors import ConfigError
 from aegis.host.building import build
 from aegis.host.composition import Chosen
 from aegis.knowledge.calls import State
@@ -267,16 +268,34 @@ def _life(project: Project, runtime: Runtime, services: Services) -> Stage:
 
 def _practice(project: Project, runtime: Runtime) -> Stage:
     provided = project.host.provided("environment", PRACTICE)
-    config = project.config.section("environment", PRACTICE)
+    config = evolve(project.config.section("environment", PRACTICE), split="practice")
     chosen = Chosen("environment", provided, config, "[agent].practice_when_idle")
     return _seeded(chosen, runtime, "practice")
 
 
 def _seeded(chosen: Chosen, runtime: Runtime, origin: Origin) -> Stage:
     describe = chosen.component.describe
-    version = getattr(describe(chosen.config), "version", "1") if describe is not None else "1"
-    generator = f"{chosen.component.name}-{chosen.rules(version)}"
+    facts = None if describe is None else describe(chosen.config)
+    if getattr(facts, "splits", False):
+        _require_practice(chosen)
+    generator = f"{chosen.component.name}-{chosen.rules(getattr(facts, 'version', '1'))}"
     return Seeded(build(chosen, runtime), chosen.task, origin, generator)
+
+
+def _require_practice(chosen: Chosen) -> None:
+    """Refuse the episodes that weights are judged or reported on: what a run records is learned.
+
+    Raises:
+        ConfigError: ``not-practice``.
+    """
+    split, name = chosen.config.split, chosen.component.name
+    if split != "practice":
+        raise ConfigError.of(
+            "not-practice",
+            f"an agent learns from what it plays, and {split} episodes are there to be measured by",
+            where=f"[environment.{name}].split",
+            fix=f'set it to "practice", and measure with: aegis eval --task {name} --split {split}',
+        )
 
 
 def _with_events(listener: Listener, project: Project) -> Listener:

@@ -194,6 +194,7 @@ class Loop:
         self._ledger, self._policy, self._run = ledger, policy, run
         self._life, self._make_practice = life, practice
         self._practice: Stage | None = None
+        self._no_practice = ""
         self._clock, self._listener, self._between = clock, listener, between
         self._stage: Stage = life
         self._stop = threading.Event()
@@ -263,6 +264,8 @@ class Loop:
         episode = self._ledger.open_episode()
         if episode is None:
             return None, self._begin(self._life)
+        if episode.origin == "practice" and self._practising() is None and self._no_practice:
+            return None, self._give_up(episode, pending, self._no_practice)
         stage = self._stage_of(episode.environment)
         finished = list(self._ledger.experiences(episode=episode.id))
         stage.prepare(self._ledger.last_step() + (pending is None), pending.key if pending else "")
@@ -295,8 +298,13 @@ class Loop:
         )
 
     def _practising(self) -> Stage | None:
-        if self._practice is None and self._make_practice is not None:
-            self._practice = self._make_practice()
+        """Return the stage for practice; None where there is none, or nothing to practise over."""
+        if self._practice is None and self._make_practice is not None and not self._no_practice:
+            try:
+                self._practice = self._make_practice()
+            except InputError as error:
+                self._no_practice = str(error.problems[0].message)
+                self._listener.notice(f"there is nothing to practise: {self._no_practice}")
         return self._practice
 
     def _begin(self, stage: Stage) -> View:

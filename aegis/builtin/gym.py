@@ -29,11 +29,12 @@ class GymSettings:
     corpus: str | None = setting(
         None,
         path="always",
-        help="Folder of notes (.md, .txt) or rows (.jsonl, .jsonl.gz with id, title, abstract); "
-        "without it, the agent's library.",
+        help="Folder of notes (.md, .markdown, .txt) or rows (.jsonl, .jsonl.gz with title, "
+        "abstract and mostly id); without it, the agent's library.",
     )
     split: Literal["practice", "validation", "test"] = setting(
-        "practice", help="Topics that are played; test topics are for reports only."
+        "practice",
+        help="Topics that are played; an agent plays practice alone, eval and compare the others.",
     )
     k: int = setting(
         0,

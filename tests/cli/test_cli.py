@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -247,6 +248,47 @@ def test_an_agent_with_nothing_left_says_so_and_practises(aegis, project):
     rows = aegis("-C", project, "log", "--json").json["steps"]
     assert {(row["origin"], row["environment"]) for row in rows} == {("practice", "research-gym")}
     assert aegis("-C", project, "doctor").code == 0
+
+
+def test_an_agent_whose_library_is_too_small_to_practise_over_says_so_and_is_idle(aegis, project):
+    """Ten notes of a newcomer are no corpus; his agent lives on."""
+    notes = project / "ten"
+    notes.mkdir()
+    for note in sorted((project / "data" / "library").glob("*.md"))[:10]:
+        shutil.copy(note, notes)
+    words = ("-C", project, "--set", "agent.interests=[]", "--set", "agent.library=ten", "run")
+    said = aegis(*words, "--steps", 5)
+    assert (said.code, said.err) == (0, "")
+    assert "there is nothing to practise: no document of the corpus (10) can be a topic" in said.out
+    (notes / "caf.md").write_bytes(b"caf\xe9")
+    assert "nothing to practise: not UTF-8" in aegis(*words, "--steps", 5).out
+
+
+def test_an_episode_that_can_be_practised_no_more_is_given_up(aegis, project):
+    idle = ("-C", project, "--set", "agent.interests=[]")
+    assert aegis(*idle, "run", "--steps", 3).code == 0
+    (project / "few").mkdir()
+    said = aegis(*idle, "--set", "agent.library=few", "run", "--steps", 3)
+    assert (said.code, said.err) == (0, "")
+    assert "an episode of research-gym could not be resumed: no documents at" in said.out
+    assert aegis("-C", project, "doctor").code == 0
+    assert aegis(*idle, "run", "--steps", 3, "--json").json["experiences"] == 6
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_an_agent_never_lives_through_what_it_is_measured_by(aegis, project, split):
+    file = project / "aegis.toml"
+    lines = f'\n[environment.research-gym]\nsplit = "{split}"\n'
+    file.write_text(f'{file.read_text()}\n[profiles.own]\nengine = "rules"\n'
+                    f'environment = "research-gym"\n{lines}')  # fmt: skip
+    said = aegis("-C", project, "run", "--profile", "own", "--steps", 3)
+    assert said.code == 2
+    assert "error[not-practice]" in said.err
+    assert f"aegis eval --task research-gym --split {split}" in said.err
+    assert aegis("-C", project, "eval", "--profile", "own", "--task", "research-gym", "--episodes",
+                 2, "--split", split, "--jobs", 1).code == 0  # fmt: skip
+    idle = ("-C", project, "--set", "agent.interests=[]", "run", "--steps", 3)
+    assert aegis(*idle).code == 0, "practice plays what is practised"
 
 
 def test_an_agent_that_does_not_practise_ends_when_nothing_is_left(aegis, project):

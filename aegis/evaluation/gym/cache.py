@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import tempfile
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -30,39 +32,57 @@ _DAMAGED: Final = (
 )
 
 
+KEPT: Final = 8
+"""Indices that a cache keeps: that of a library is another one after every edit."""
+
+_ABANDONED: Final = 86_400
+"""Seconds after which a file that is being written is taken for one that nobody goes on with."""
+
+
 def load_index(path: Path, cache: Path | None = None) -> GymIndex:
     """Return the index of the corpus at `path`.
 
     Args:
         path: A folder of notes or a file of rows (`aegis.evaluation.gym.corpus`).
         cache: Folder where the built index is kept, named by the corpus' digest and the format's
-            version; None keeps nothing. A damaged file there is built again.
+            version, beside `KEPT` - 1 older ones; None keeps nothing, and so does a folder that
+            cannot be written: the index is built again then. A damaged file is built again, too.
 
     Raises:
         InputError: If the corpus is absent or unusable.
     """
     if cache is None:
         return build_index(read_corpus(path))
-    file = cache / f"{corpus_digest(path)[:32]}-{FORMAT}.npz"
-    found = _read(file)
+    found = _read(cache, corpus_digest(path))
     if found is None:
+        # What is read now may be another content than before.
         found = build_index(read_corpus(path))
-        _write(found, file)
+        with contextlib.suppress(OSError):
+            _write(found, cache)
     return found
 
 
-def _read(file: Path) -> GymIndex | None:
+def _file(cache: Path, digest: str) -> Path:
+    return cache / f"{digest[:32]}-{FORMAT}.npz"
+
+
+def _read(cache: Path, digest: str) -> GymIndex | None:
     try:
         # Each array is checked by its CRC-32.
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return GymIndex.from_arrays(str(arrays["digest"]), dict(arrays))
+        with (
+            _file(cache, digest).open("rb") as stream,
+            np.load(stream, allow_pickle=False) as arrays,
+        ):
+            found = GymIndex.from_arrays(str(arrays["digest"]), dict(arrays))
     except _DAMAGED:
         return None
+    return found if found.digest == digest else None
 
 
-def _write(index: GymIndex, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.stem, suffix=".tmp")
+def _write(index: GymIndex, cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    file = _file(cache, index.digest)
+    handle, name = tempfile.mkstemp(dir=cache, prefix=file.stem, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
             np.savez(stream, digest=np.array(index.digest), **index.arrays())  # type: ignore[arg-type]  # numpy's stub takes the arrays for its own flag
@@ -72,3 +92,13 @@ def _write(index: GymIndex, file: Path) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    _prune(cache)
+
+
+def _prune(cache: Path) -> None:
+    """Remove all but the newest indices, and what was never written to its end."""
+    made = sorted(cache.glob("*.npz"), key=lambda file: file.stat().st_mtime, reverse=True)
+    now = time.time()
+    left = [file for file in cache.glob("*.tmp") if now - file.stat().st_mtime > _ABANDONED]
+    for file in (*made[KEPT:], *left):
+        file.unlink(missing_ok=True)

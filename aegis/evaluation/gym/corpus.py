@@ -5,26 +5,28 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import re
 import zlib
-from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from aegis.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
-NOTES: Final = (".md", ".txt")
+NOTES: Final = (".md", ".markdown", ".txt")
 ROWS: Final = (".jsonl", ".jsonl.gz")
 
 _FRONT: Final = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n?", re.DOTALL)
 _TITLE: Final = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _HEADING: Final = re.compile(r"\A\s*#+[ \t]+(.+)")
 _LINK: Final = re.compile(r"\[\[([^\[\]]*)\]\]")
+_TOLD: Final = 20
+"""Problems that are told of one corpus."""
 
 
 @frozen
@@ -47,11 +49,14 @@ class Corpus:
 def corpus_files(path: Path) -> list[Path]:
     """Return the files of the corpus at `path`, in order.
 
+    Hidden files and folders are none of it, nor are links that lead out of the folder or to a
+    folder.
+
     Raises:
         InputError: If there is none.
     """
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.is_file() and _readable(p))
+        found = sorted(file for file in _below(path) if _readable(file))
     else:
         found = [path] if path.is_file() and _readable(path) else []
     if not found:
@@ -65,63 +70,90 @@ def corpus_files(path: Path) -> list[Path]:
     return found
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    root = folder.resolve()
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = Path(place, name)
+            if file.is_file() and (not file.is_symlink() or file.resolve().is_relative_to(root)):
+                yield file
+
+
 def _readable(path: Path) -> bool:
     return path.name.endswith(NOTES + ROWS) and not path.name.startswith(".")
 
 
 def corpus_digest(path: Path) -> str:
     """Return the sha256 of the corpus' files, names and bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    for file in corpus_files(path):
-        name = _name(file, path)
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        digest.update(json.dumps([name, content]).encode("ascii"))
-    return digest.hexdigest()
+    return _digest((_name(file, path), file.read_bytes()) for file in corpus_files(path))
 
 
 def read_corpus(path: Path) -> Corpus:
     """Return the documents at `path`: notes (Markdown or text) and rows of JSON Lines.
 
-    A row has ``id``, ``title`` and ``abstract`` (or ``text``); a note's id is its path without
-    the ending, its title the front matter's ``title:``, else its first heading, else its name.
+    A row has a ``title``, an ``abstract`` (or ``text``) and mostly an ``id``, else its file and
+    line are it; a note's id is its path without the ending (with it, where another note has that
+    id), its title the front matter's ``title:``, else its first heading, else its name.
 
     Raises:
-        InputError: If nothing is there, or some document cannot be used (all are named).
+        InputError: If nothing is there, or some document cannot be used: the first twenty
+            problems.
     """
-    documents: list[Text] = []
+    files = [(_name(file, path), file.read_bytes()) for file in corpus_files(path)]
+    documents: dict[str, Text] = {}
     problems: list[Problem] = []
-    for file in corpus_files(path):
-        rows = _rows(file, problems) if file.name.endswith(ROWS) else _note(file, path, problems)
-        documents.extend(rows)
-    problems += _duplicates(documents, path)
+    for name, raw in files:
+        where = str(path / name if path.is_dir() else path)
+        is_rows = name.endswith(ROWS)
+        found = _rows(name, raw, where, problems) if is_rows else _note(name, raw, where, problems)
+        for document in found:
+            free = document.id if is_rows or document.id not in documents else name
+            if free in documents:
+                message = f"two documents have the id {free!r}"
+                problems.append(Problem("corpus-duplicate", message, where, "rename one"))
+            documents[free] = evolve(document, id=free)
     if problems:
-        raise InputError(problems)
-    return Corpus(tuple(documents), corpus_digest(path))
+        more = len(problems) - _TOLD
+        rest = [Problem("corpus-unreadable", f"and {more} more problems", str(path))]
+        raise InputError(problems[:_TOLD] + (rest if more > 0 else []))
+    return Corpus(tuple(documents.values()), _digest(files))
 
 
-def _duplicates(documents: list[Text], path: Path) -> list[Problem]:
-    times = Counter(document.id for document in documents)
-    return [
-        Problem("corpus-duplicate", f"{n} documents have the id {name!r}", str(path), "rename them")
-        for name, n in times.items()
-        if n > 1
-    ]
+def _digest(files: Iterable[tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, raw in files:
+        facts = [name, hashlib.sha256(raw).hexdigest()]
+        digest.update(json.dumps(facts).encode("ascii"))
+    return digest.hexdigest()
 
 
 def _name(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix() if root.is_dir() else file.name
 
 
-def _note(file: Path, root: Path, problems: list[Problem]) -> Iterator[Text]:
-    try:
-        raw = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        problems.append(
-            Problem("corpus-unreadable", f"not UTF-8: {error}", str(file), "save it as UTF-8")
-        )
+def _note(name: str, raw: bytes, where: str, problems: list[Problem]) -> Iterator[Text]:
+    if not _storable(name):
+        shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
+        message = f"the name of the file is not UTF-8: {shown}"
+        problems.append(Problem("corpus-unreadable", message, shown, "rename it"))
         return
-    name = _name(file, root).removesuffix(file.suffix)
-    yield parse_note(name, raw)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8: {error}"
+        problems.append(Problem("corpus-unreadable", message, where, "save it as UTF-8"))
+        return
+    yield parse_note(name.rpartition(".")[0], text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _storable(text: str) -> bool:
+    """Return whether a text has no lone surrogates, which are no characters."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_note(name: str, raw: str) -> Text:
@@ -144,37 +176,43 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _rows(file: Path, problems: list[Problem]) -> Iterator[Text]:
-    raw = file.read_bytes()
+def _rows(name: str, raw: bytes, where: str, problems: list[Problem]) -> Iterator[Text]:
     try:
-        content = gzip.decompress(raw) if file.name.endswith(".gz") else raw
-        lines = content.decode("utf-8").split("\n")  # splitlines would also cut at U+2028
+        content = gzip.decompress(raw) if name.endswith(".gz") else raw
+        lines = content.decode("utf-8-sig").split("\n")  # splitlines would also cut at U+2028
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        problems.append(Problem("corpus-unreadable", str(error), str(file), "check the file"))
+        problems.append(Problem("corpus-unreadable", str(error), where, "check the file"))
         return
     for number, line in enumerate(lines, 1):
-        row = _row(line) if line.strip() else None
+        row = _row(line, f"{name}#{number}") if line.strip() else None
         if row is not None:
             yield row
         elif line.strip():
             problems.append(
                 Problem(
                     "corpus-row",
-                    "a row needs the texts id, title and abstract (or text)",
-                    f"{file}:{number}",
+                    "a row needs the texts title and abstract (or text), and an id that is a text "
+                    "or a whole number, if any",
+                    f"{where}:{number}",
                     "correct or remove the row",
                 )
             )
 
 
-def _row(line: str) -> Text | None:
+def _row(line: str, otherwise: str) -> Text | None:
+    """Return the document of a row, or None; `otherwise` is its id where it has none."""
     try:
         raw: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(raw, dict):
         return None
     identifier, title, text = raw.get("id"), raw.get("title"), raw.get("abstract", raw.get("text"))
-    if not (isinstance(identifier, str) and isinstance(title, str) and isinstance(text, str)):
+    if identifier is None:
+        identifier = otherwise
+    elif type(identifier) is int:
+        identifier = str(identifier)
+    texts = (identifier, title, text)
+    if not all(isinstance(one, str) and _storable(one) for one in texts):
         return None
     return Text(identifier, _line(title), text) if identifier and title.strip() else None

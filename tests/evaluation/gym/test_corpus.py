@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 import pytest
 
 from aegis.errors import InputError
 from aegis.evaluation.gym.corpus import corpus_digest, parse_note, read_corpus
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOTE = """---
 title: A* search
@@ -79,6 +77,54 @@ def test_everything_that_is_wrong_with_a_corpus_is_told_at_once(tmp_path: Path):
     assert [
         p.where.rpartition(":")[2] for p in caught.value.problems if p.code == "corpus-row"
     ] == ["2", "3", "4"]
+
+
+def test_what_is_hidden_or_elsewhere_is_no_part_of_it(tmp_path: Path):
+    """Nobody is asked about deleted notes, or about what a link leads to."""
+    notes, outside = tmp_path / "notes", tmp_path / "outside.md"
+    for name in (".trash/gone.md", ".git/x.md", "sub/.venv/licence.txt", "kept.markdown", ".x.md"):
+        (notes / name).parent.mkdir(parents=True, exist_ok=True)
+        (notes / name).write_text("text")
+    outside.write_text("text")
+    (notes / "out.md").symlink_to(outside)
+    (notes / "in.md").symlink_to(notes / "kept.markdown")
+    (notes / "folder").symlink_to(tmp_path)
+    assert [document.id for document in read_corpus(notes).documents] == ["in", "kept"]
+
+
+def test_notes_of_the_same_name_and_rows_without_one_are_told_apart(tmp_path: Path):
+    for name in ("a.md", "a.txt", "b.txt"):
+        (tmp_path / name).write_text(name)
+    rows = ['{"title": "A", "text": "x"}', '{"id": 7, "title": "B", "abstract": "y"}']
+    (tmp_path / "rows.jsonl").write_text("\ufeff" + "\n".join(rows), encoding="utf-8")
+    found = {document.id: document.text for document in read_corpus(tmp_path).documents}
+    assert found == {"a": "a.md", "a.txt": "a.txt", "b": "b.txt", "rows.jsonl#1": "x", "7": "y"}
+
+
+def test_front_matter_is_found_behind_a_byte_order_mark(tmp_path: Path):
+    (tmp_path / "a.md").write_bytes(b"\xef\xbb\xbf" + NOTE.replace("\n", "\r\n").encode())
+    (note,) = read_corpus(tmp_path).documents
+    assert (note.title, "\r" in note.text) == ("A* search", False)
+
+
+def test_names_that_are_no_text_are_told(tmp_path: Path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.md")).write_text("text")
+    (tmp_path / "rows.jsonl").write_text('{"id": "\\ud800", "title": "A", "text": "x"}')
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert [problem.code for problem in caught.value.problems] == [
+        "corpus-unreadable",
+        "corpus-row",
+    ]
+    assert str(caught.value).isascii()
+
+
+def test_a_foreign_file_is_told_in_a_few_lines(tmp_path: Path):
+    (tmp_path / "log.jsonl").write_text('{"level": "info"}\n' * 500)
+    with pytest.raises(InputError) as caught:
+        read_corpus(tmp_path)
+    assert len(caught.value.problems) == 21
+    assert "480 more" in caught.value.problems[-1].message
 
 
 def test_a_corpus_that_is_not_there_is_named(tmp_path: Path):
