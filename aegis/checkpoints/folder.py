@@ -159,18 +159,25 @@ class Checkpoints:
         except ValueError as error:
             raise damaged(checkpoint, f"{manifest.FILE}: {error}", folder) from error
 
-    def resolve(self, name: str) -> str:
+    def resolve(self, name: str, profile: str | None = None) -> str:
         """Return the identifier that a name stands for.
 
         Args:
             name: An identifier, the beginning of just one, or ``latest``.
+            profile: Whose latest one is meant: the profile that was trained; None for any's.
 
         Raises:
-            ModelError: ``checkpoint-unknown``, ``checkpoint-ambiguous``.
+            ModelError: ``checkpoint-unknown``, ``checkpoint-ambiguous``; ``checkpoint-facts``.
         """
         known = self.all()
         if name == LATEST and known:
-            return known[-1]
+            own = (one for one in reversed(known) if self._facts(one).get("profile") == profile)
+            found = known[-1] if profile is None else next(own, None)
+            if found is not None:
+                return found
+            message = f"no checkpoint was trained for profile {profile!r}"
+            fix = "aegis checkpoints list shows them; name one by the beginning of its identifier"
+            raise ModelError.of("checkpoint-unknown", message, where=str(self.path), fix=fix)
         meant = [one for one in known if name and one.startswith(name)]
         if len(meant) == 1:
             return meant[0]

@@ -71,7 +71,7 @@ def _promote(name: str, profile: str | None) -> None:
 
     call = invocation()
     project = call.project(profile, tolerant=True)
-    told = decide(project, project.checkpoints.resolve(name))
+    told = decide(project, project.checkpoints.resolve(name, project.composition.profile))
     _told(call, project.composition.profile, told)
 
 

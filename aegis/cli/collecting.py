@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from aegis.cli.contesting import cores
+from aegis.cli.contesting import cores, how_to_go_on
 from aegis.cli.display import progress
 from aegis.cli.interruption import interruptible
 from aegis.errors import InputError
@@ -65,7 +65,10 @@ def collected(
         AegisError: What went wrong.
     """
     from aegis.learning.collecting import Collection, Exploring
+    from aegis.store.lock import RunLock
 
+    if out is None:  # nobody waits for what cannot be recorded at the end
+        RunLock(project.run_folder).acquire().release()
     settings = project.config.settings.agent.exploration
     exploring = Exploring(settings.share(who.checkpoint), settings.temperature)
     collection = Collection(
@@ -83,7 +86,7 @@ def collected(
     with collection, progress(call, "collecting") as report, interruptible(collection, said):
         complete = collection.run(report)
     if not complete:
-        print("the same command goes on where it stopped", file=sys.stderr)
+        print(how_to_go_on(fresh=fresh), file=sys.stderr)
         raise KeyboardInterrupt
     steps, known, where = _put(project, collection, out)
     return {

@@ -50,7 +50,7 @@ def _compare(  # noqa: PLR0917 - click passes options by name
     no_baselines: bool,
     html: Path | None,
 ) -> None:
-    from aegis.cli.contest_display import pair_lines, table
+    from aegis.cli.contest_display import pair_lines, published_lines, table
     from aegis.evaluation.comparison import comparison
     from aegis.evaluation.contender import unique
 
@@ -67,13 +67,14 @@ def _compare(  # noqa: PLR0917 - click passes options by name
         own, plain = _with_untrained(project, found_task, text, decide)
         contenders += own
         untrained.setdefault(project.composition.profile, plain)
-    names = {one.name for one in contenders}
     options: dict[str, Any] = {"jobs": jobs, "fresh": fresh}
     before, after, missing = _beside(call, project, found_task, options, few=no_baselines)
     if not no_baselines:
         before += [one for ones in untrained.values() for one in ones]
+    missing += _hidden(contenders, [*before, *after])
+    names = {one.name for one in contenders}
     entrants = unique([*(one for one in before if one.name not in names), *contenders, *after])
-    seeds = range(first, first + episodes)
+    seeds = found_task.seeds(first, episodes)
     standings = contested(call, project, found_task, entrants, seeds, **options)
     found = comparison(found_task, standings, missing)
     given += ["--no-baselines"] if no_baselines else []
@@ -92,7 +93,7 @@ def _compare(  # noqa: PLR0917 - click passes options by name
     def say() -> None:
         click.echo(table(found))
         click.echo()
-        for line in pair_lines(found):
+        for line in (*pair_lines(found), *published_lines(found)):
             click.echo(line)
         click.echo(f"\npage: {place}")
 
@@ -122,21 +123,36 @@ def _beside(
     simple = baselines.simple(project, task)
     if few:
         return simple[:1], [], []
+    missing = []
+    if len(simple) == 1:
+        missing.append(f"rules (they are made for {baselines.PRACTICE})")
     names = baselines.expert_names(project, task)
     experts = [expert(project, task, name) for name in names]
     if names:
         own, practice = baselines.teacher(project, task, names[0])
-        # Without splits practice is the task: its episodes are put aside once, by the comparison.
-        lessons = baselines.LESSONS if practice.split else baselines.APART
-        how = options if practice.split else options | {"fresh": False}
-        (looked_at,) = contested(call, project, practice, [own], lessons, **how)
+        lessons = practice.seeds(0, baselines.LESSONS)
+        # What is kept in one place is put aside once, by the comparison.
+        same = own.fingerprint(practice) == experts[0].fingerprint(task)
+        how = options | {"fresh": False} if same else options
+        again = "the same command begins anew" if how["fresh"] else ""
+        (looked_at,) = contested(call, project, practice, [own], lessons, again=again, **how)
         habit = baselines.of_habits(project, task, names[0], looked_at.result())
-        return [simple[0], habit, *simple[1:]], experts, []
+        return [simple[0], habit, *simple[1:]], experts, missing
     tool = _recorded_most(project, task)
     if tool is not None:
         whose = "the recorded experience"
-        return [simple[0], majority(project, task, tool, whose), *simple[1:]], [], []
-    return simple, [], ["majority (no expert, and no recorded experience of this task)"]
+        return [simple[0], majority(project, task, tool, whose), *simple[1:]], [], missing
+    return simple, [], [*missing, "majority (no expert, and no recorded experience of this task)"]
+
+
+def _hidden(profiles: Sequence[Contender], others: Sequence[Contender]) -> list[str]:
+    """Return which rows are not there since a profile has their name, unless it is the same."""
+    named = {one.name: one for one in profiles}
+    return [
+        f"{one.name}, the {one.kind} (a profile has that name)"
+        for one in others
+        if one.name in named and named[one.name].player != one.player
+    ]
 
 
 def _recorded_most(project: Project, task: Task) -> str | None:
@@ -151,7 +167,7 @@ def _recorded_most(project: Project, task: Task) -> str | None:
         counts = Counter(
             step.decision.action.tool
             for step in ledger.experiences(environment=task.name)
-            if step.decision.action is not None
+            if step.decision.action is not None and step.rules == task.rules
         )
     return min(counts, key=lambda tool: (-counts[tool], tool)) if counts else None
 

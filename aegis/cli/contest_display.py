@@ -127,6 +127,16 @@ def pair_lines(found: Mapping[str, Any]) -> list[str]:
     return [_pair(pair, by_success=found["measure"] == "success") for pair in found["pairs"]]
 
 
+def published_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each figure that others report."""
+    scale, unit = (100.0, " %") if found["measure"] == "success" else (1.0, "")
+    lines = []
+    for one in found["published"]:
+        value = "no such figure" if one["value"] is None else f"{scale * one['value']:.1f}{unit}"
+        lines.append(f"published, not measured here: {one['name']}, {value}; {one['note']}")
+    return lines
+
+
 def _heading(found: Mapping[str, Any]) -> str:
     from aegis.evaluation.intervals import FEW
 

@@ -110,10 +110,12 @@ def contested(
     *,
     jobs: int | None,
     fresh: bool,
+    again: str = "",
 ) -> list[Standing]:
     """Let contenders play and return where they stand at the end.
 
-    The options are those of the command line.
+    The options are those of the command line; `again` says how to go on after an interruption,
+    where that is not as usual.
 
     Raises:
         KeyboardInterrupt: If a person stopped it; what was played is kept.
@@ -128,10 +130,15 @@ def contested(
     with contest, screen(call) as seen, interruptible(contest, "stopping; what was played is kept"):
         contest.run(seen.show)
     if not contest.complete:
-        same = "the same command without --fresh" if fresh else "the same command"
-        print(f"{same} goes on where it stopped", file=sys.stderr)
+        print(again or how_to_go_on(fresh=fresh), file=sys.stderr)
         raise KeyboardInterrupt
     return contest.standings
+
+
+def how_to_go_on(*, fresh: bool) -> str:
+    """Return what a person who interrupted the play does next."""
+    same = "the same command without --fresh" if fresh else "the same command"
+    return f"{same} goes on where it stopped"
 
 
 def cores() -> int:

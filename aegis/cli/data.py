@@ -200,7 +200,7 @@ def _collect(  # noqa: PLR0917 - click passes options by name
     project = call.project()
     place = task_in(project, task, "practice")
     who = teacher_of(call, project, place, teacher or "", profile)
-    seeds = range(first, first + episodes)
+    seeds = place.seeds(first, episodes)
     origin: Literal["practice", "teacher"] = "practice" if profile else "teacher"
     found = collected(
         call, project, place, who, seeds, origin=origin, jobs=jobs, out=out, fresh=fresh

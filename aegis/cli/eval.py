@@ -47,7 +47,7 @@ def _eval(  # noqa: PLR0917 - click passes options by name
     name = project.composition.profile
     text = name if checkpoint is None else f"{name}@{checkpoint}"
     contenders = profiled(project, found_task, text, decide)
-    seeds = range(first, first + episodes)
+    seeds = found_task.seeds(first, episodes)
     standings = contested(call, project, found_task, contenders, seeds, jobs=jobs, fresh=fresh)
     found = comparison(found_task, standings)
 

@@ -65,7 +65,7 @@ def _train(profile: str | None, epochs: int | None, no_judge: bool, **options: A
             while (outcome := training.poll()) is None:
                 pass
     call.answer(outcome.to_json(), lambda: click.echo(report(call, outcome)))
-    return _code(call, outcome, stopped=training.stopping)
+    return _code(outcome, stopped=training.stopping)
 
 
 def _project(
@@ -82,15 +82,16 @@ def _project(
     return call.project(profile)
 
 
-def _code(call: Invocation, outcome: Outcome, *, stopped: bool) -> int:
-    folder = "" if str(call.directory) == "." else f" -C {call.directory}"
+def _code(outcome: Outcome, *, stopped: bool) -> int:
     if outcome.error is not None:
         print(outcome.error, file=sys.stderr)
         log = outcome.job / "log.txt"
         if log.exists():
             print(f"  log:   {log}", file=sys.stderr)
     if outcome.resumable:
-        print(f"it is gone on with by: aegis{folder} train", file=sys.stderr)
+        said = "the same command, without --fresh, goes on with it"
+        said += "; other settings or data begin anew"
+        print(said, file=sys.stderr)
     if stopped:
         return 130
     return 0 if outcome.error is None else outcome.error.exit_code

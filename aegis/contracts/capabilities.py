@@ -126,7 +126,8 @@ class EnvironmentCapabilities:
         text_slot: Whether it leaves slots to engines that write.
         splits: Whether its settings have the key ``split`` (``practice``, ``validation``,
             ``test``) and episodes of different splits have nothing in common. It is practised in
-            the first, judged in the second, and reported on the third.
+            the first, judged in the second, and reported on the third. Where it has none, these
+            are other seeds.
         measure: What its figures are: ``return``, or ``success`` (the share of episodes whose
             goal was reached).
         content: Digest of the files that it plays over; empty where there are none. Figures of

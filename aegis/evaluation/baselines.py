@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from aegis.project import Project
 
 PRACTICE: Final = "research-gym"
-LESSONS: Final = tuple(range(50))
-"""Seeds of the practice episodes of an expert that show which tool it takes most."""
-APART: Final = tuple(range(2**20, 2**20 + len(LESSONS)))
-"""The same where there are no splits: episodes that nobody reports on."""
+LESSONS: Final = 50
+"""Practice episodes of an expert that show which tool it takes most."""
 
 
 def expert_names(project: Project, task: Task) -> list[str]:

@@ -191,12 +191,13 @@ def _normalise(
 ) -> None:
     """Put every return between random, which is 0, and the first expert, which is 1.
 
-    Not where so few episodes tell the two apart that some resamples hold none of them.
+    Not where the episodes do not tell the two apart: where some resamples hold none that do, or
+    the interval of their difference reaches 0, and with it shares without bounds.
     """
     if top is None or RANDOM not in results:
         return
     floor, ceiling = _returns(results[RANDOM]), _returns(results[top])
-    if np.mean(ceiling) <= np.mean(floor):
+    if paired_difference(ceiling, floor, clusters, seed=seed).low <= 0:
         return
     with np.errstate(divide="ignore", invalid="ignore"):
         found: list[Interval] = [

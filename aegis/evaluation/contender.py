@@ -1,7 +1,8 @@
 """A contender: one policy that takes part in a comparison, and everything its figures follow from.
 
 hrm                  the profile with the weights that decide for it
-hrm@3f2a             with a checkpoint, by the beginning of its identifier, or ``latest``
+hrm@3f2a             with a checkpoint, by the beginning of its identifier, or ``latest``: the
+                     newest that was trained for the profile
 hrm@configured       with the weights of its settings: untrained
 """
 
@@ -18,12 +19,13 @@ from aegis.contracts.capabilities import EngineCapabilities, TokenizerCapabiliti
 from aegis.contracts.check import check
 from aegis.evaluation.playing_job import Player
 from aegis.host.composition import Chosen
+from aegis.host.installed import requirements
 from aegis.host.plugin import LOCAL
 from aegis.host.seat import seat_of
 from aegis.jobs.workplace import workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aegis.checkpoints.manifest import Manifest
     from aegis.contracts.facts import Stored
@@ -36,7 +38,7 @@ Kind = Literal["profile", "baseline", "expert"]
 CONFIGURED: Final = "configured"
 UNTRAINED: Final = "untrained"
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 """Of what is kept of an episode; a change makes everything be played again."""
 _DIGITS: Final = 10
 """Of a checkpoint's identifier, as names show it."""
@@ -84,6 +86,8 @@ class Contender:
             "rules": task.version,
             "content": task.content,
             "provided": _providers(environment, project),
+            # A world is made by libraries: gymnasium, minigrid.
+            "needs": requirements(environment.plugin.distribution),
             **({"imported": self.imported} if self.imported else {}),
             "player": [self.player.kind, self.player.name, dict(self.player.seat)],
             "greedy": self.greedy,
@@ -123,6 +127,7 @@ def profiled(
     weights = label or ("" if checkpoint is None else checkpoint[:_DIGITS])
     name = f"{profile}@{weights}" if weights else profile
     manifest = None if stored is None else stored.manifest
+    identity = _identity(project, engine, checkpoint)
     return [
         Contender(
             name=named(name, greedy=greedy, decide=decide),
@@ -131,10 +136,10 @@ def profiled(
             greedy=greedy,
             workplace=_alone(project, (engine, task.environment), folder),
             imported=_imported(project),
-            identity=_identity(project, engine, checkpoint),
+            identity=identity,
             profile=profile,
             checkpoint=checkpoint,
-            model=_model(engine),
+            model=_model(engine, identity["files"]),
             experience=None if manifest is None else _experience(manifest.dataset),
             recipe="" if manifest is None else _recipe(manifest),
         )
@@ -221,7 +226,8 @@ def stored_weights(project: Project, wanted: str) -> Stored | None:
         return project.serving()
     if wanted == CONFIGURED:
         return None
-    return project.stored(project.checkpoints.resolve(wanted))
+    profile = project.composition.profile
+    return project.stored(project.checkpoints.resolve(wanted, profile))
 
 
 def _alone(project: Project, loaded: Iterable[Chosen], checkpoint: Path | None = None) -> Workplace:
@@ -275,14 +281,20 @@ def _described(chosen: Chosen) -> object:
     return None if describe is None else describe(chosen.config)
 
 
-def _model(engine: Chosen) -> str:
+def _model(engine: Chosen, files: Sequence[str]) -> str:
     """Return what decides, in words: the engine, and the model that its settings name.
 
-    Of a folder the last name: where it lies on this machine is nobody else's business.
+    Of a folder the last name: where it lies on this machine is nobody else's business. What lies
+    in it, whatever it is called, the digests of its files of weights say.
     """
     said = getattr(engine.config, "model", None)
     name = engine.component.name
-    return f"{name} with {Path(said).name}" if isinstance(said, str) and said else name
+    if isinstance(said, str) and said:
+        name = f"{name} with {Path(said).name}"
+    if not files:
+        return name
+    one = files[0] if len(files) == 1 else hashlib.sha256(" ".join(files).encode()).hexdigest()
+    return f"{name} (weights of sha256 {one[:8]})"
 
 
 def _recipe(manifest: Manifest) -> str:

@@ -192,7 +192,7 @@ class Contest:
                         "evaluation-incomplete",
                         f"the process that played {contender.name} ended with {len(left)} "
                         "episodes unplayed",
-                        fix="run the command again: it goes on where it stopped",
+                        fix="run it again, without --fresh: it goes on where it stopped",
                     )
                 )
 

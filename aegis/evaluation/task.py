@@ -25,12 +25,18 @@ from aegis.evaluation.gym.corpus import corpus_digest
 from aegis.host.composition import Chosen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aegis.contracts.component import Component
     from aegis.host.manager import Host
     from aegis.project import Project
 
 Split = Literal["practice", "validation", "test"]
 SPLITS: Final[tuple[Split, ...]] = ("practice", "validation", "test")
+
+_FIRST: Final[Mapping[Split, int]] = {"test": 0, "practice": 2**21, "validation": 2**22}
+"""First seed of each split where the environment knows none: what is learned from, what is judged
+by and what is reported are other episodes there, too."""
 
 
 @frozen
@@ -40,33 +46,34 @@ class Task:
     Attributes:
         name: As above, with every setting of the task.
         environment: The environment, in the split.
-        split: Which episodes: ``practice``, ``validation`` or ``test``; empty where the
-            environment knows no splits and a seed is the same episode for everybody.
+        split: Which episodes: ``practice``, ``validation`` or ``test``.
         version: Version of the environment's rules.
         measure: What its figures are: ``return`` or ``success``.
         content: Digest of the files that it plays over; empty where there are none.
+        origin: Seed of the split's first episode: 0 where the environment knows splits; where it
+            knows none they are told apart by their seeds alone.
     """
 
     name: str
     environment: Chosen
-    split: Split | Literal[""]
+    split: Split
     version: str
     measure: Literal["return", "success"]
     content: str = ""
+    origin: int = 0
 
     @property
     def rules(self) -> str:
         """Name and version of its rules, as recorded steps name them (`Experience.generator`)."""
         return f"{self.environment.component.name}-{self.version}"
 
-    @property
-    def published(self) -> bool:
-        """Whether these are the episodes that figures are reported on."""
-        return self.split in {"test", ""}
-
     def of_split(self, split: Split) -> Task:
-        """Return the task in another split; itself where the environment knows none."""
+        """Return the task in another split."""
         return evolve(_of(self.environment, split), content=self.content)
+
+    def seeds(self, first: int, count: int) -> range:
+        """Return the seeds of episodes of the split, numbered from 0."""
+        return range(self.origin + first, self.origin + first + count)
 
 
 def overrides(host: Host, text: str) -> list[str]:
@@ -107,10 +114,7 @@ def task_of(project: Project, text: str, split: Split = "test") -> Task:
     """
     name = text.partition(":")[0]
     _component(project.host, name)
-    provided = project.host.provided("environment", name)
-    settings = provided.component.config
-    config = None if settings is None else project.config.section("environment", name)
-    found = _of(Chosen("environment", provided, config, f'task "{text}"'), split)
+    found = _of(_chosen(project, text), split)
     facts = _facts(found.environment)
     found = evolve(
         found, content=content_of(found.environment, Path(project.config.settings.agent.library))
@@ -123,6 +127,25 @@ def task_of(project: Project, text: str, split: Split = "test") -> Task:
             fix=f"name one of: {', '.join(_names(project.host))}",
         )
     return found
+
+
+def as_recorded(project: Project, text: str) -> tuple[str, str | None]:
+    """Return how experience of a task names it, and its rules; of any rules where that is None.
+
+    Args:
+        project: The project, loaded with the `overrides` of the name.
+        text: The task's name; one that no enabled plugin provides, and the agent's own life,
+            are as they stand.
+    """
+    if not known(project.host, text):
+        return text, None
+    chosen = _chosen(project, text)
+    return chosen.task, f"{chosen.component.name}-{chosen.rules(_facts(chosen).version)}"
+
+
+def known(host: Host, text: str) -> bool:
+    """Return whether an enabled plugin provides the environment of a task's name."""
+    return text.partition(":")[0] in _names(host)
 
 
 def content_of(environment: Chosen, library: Path) -> str:
@@ -145,6 +168,14 @@ def _written(component: Component, key: str, value: str) -> str:
     return value if kinds.get(key) in {int, float} else render(value)
 
 
+def _chosen(project: Project, text: str) -> Chosen:
+    name = text.partition(":")[0]
+    provided = project.host.provided("environment", name)
+    settings = provided.component.config
+    config = None if settings is None else project.config.section("environment", name)
+    return Chosen("environment", provided, config, f'task "{text}"')
+
+
 def _of(environment: Chosen, split: Split) -> Task:
     facts = _facts(environment)
     if facts.splits:
@@ -152,10 +183,16 @@ def _of(environment: Chosen, split: Split) -> Task:
     return Task(
         name=environment.task,
         environment=environment,
-        split=split if facts.splits else "",
+        split=split,
         version=environment.rules(facts.version),
         measure=facts.measure,
+        origin=first_seed(split, splits=facts.splits),
     )
+
+
+def first_seed(split: Split, *, splits: bool) -> int:
+    """Return the seed of a split's first episode, in an environment that knows splits or not."""
+    return 0 if splits else _FIRST[split]
 
 
 def _component(host: Host, name: str) -> Component:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP: Final = "aegis"
+CORE: Final = "aegis-agents"
+"""The distribution of this package."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 BUNDLED: Final[Mapping[str, tuple[str, ...]]] = {
     "gpt2-lora": ("gpt2", "gpt2-full"),
@@ -66,6 +72,31 @@ def installed() -> dict[str, tuple[Installed, ...]]:
         if plugin not in others:
             found[entry.name] = (*others, plugin)
     return dict(sorted(found.items()))
+
+
+def requirements(distribution: str) -> list[tuple[str, str]]:
+    """Return what a distribution needs beside what Aegis needs, each with its installed version.
+
+    Without extras, and nothing of a distribution that is not installed.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in sorted(_required(distribution) - _required(CORE) - {CORE}):
+        with contextlib.suppress(PackageNotFoundError):
+            found.append((name, version(name)))
+    return found
+
+
+def _required(distribution: str) -> set[str]:
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        listed = requires(distribution) or []
+    except PackageNotFoundError:
+        return set()
+    plain = (line for line in listed if "extra ==" not in line)
+    return {match[0].lower().replace("_", "-") for line in plain if (match := _NAME.match(line))}
 
 
 def absent(name: str, known: Iterable[str]) -> Problem:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from aegis.contracts.experience import Experience
     from aegis.evaluation.contender import Contender
     from aegis.evaluation.task import Task
 
@@ -34,6 +35,8 @@ COLLECTOR: Final = "aegis.learning.collecting_main"
 FOLDER: Final = "collecting"
 """Folder below the run's where episodes are kept until they are put together."""
 
+_FORMAT: Final = 2
+"""Of what is kept of an episode; a change makes everything be played again."""
 _DIGITS: Final = 32
 
 
@@ -92,8 +95,11 @@ class Collection:
             self._kept.put_aside()
         self.episodes: dict[int, list[str]] = {}
         self.completed: set[int] = set()
+        wanted = {*self.seeds}
         for line in self._kept:
-            self._take(**json.loads(line))
+            kept = json.loads(line)
+            if kept["seed"] in wanted:
+                self._take(**kept)
         self.known = self.done
         self._pool = Pool(project, jobs, code="collecting", error=EvaluationError)
         missing = [seed for seed in self.seeds if seed not in self.episodes]
@@ -151,10 +157,11 @@ class Collection:
         described = RunRow(run, self.who.name, 0, began, began, "collected")
         step = 0
         for number, seed in enumerate(self.seeds, start=1):
-            for index, text in enumerate(self.episodes[seed]):
+            whole = [exchange_jsonl.parse(text) for text in self.episodes[seed]]
+            keys = _keys(self.fingerprint, [parsed.experience for parsed in whole])
+            for index, (parsed, key) in enumerate(zip(whole, keys, strict=True)):
                 step += 1
-                parsed = exchange_jsonl.parse(text)
-                found = evolve(parsed.experience, step=step, run=run, episode=number)
+                found = evolve(parsed.experience, step=step, run=run, episode=number, key=key)
                 episode = EpisodeRow(
                     number, run, self.task.name, seed, found.view.goal, self._origin, step, True
                 )
@@ -186,7 +193,6 @@ class Collection:
             seconds=play.seconds,
             grace=play.grace,
             task=self.task.name,
-            fingerprint=self.fingerprint,
             generator=self.task.rules,
             origin=self._origin,
             epsilon=exploring.epsilon,
@@ -214,7 +220,7 @@ class Collection:
                     Problem(
                         "collecting-incomplete",
                         message,
-                        fix="run the command again: it goes on where it stopped",
+                        fix="run it again, without --fresh: it goes on where it stopped",
                     )
                 )
 
@@ -222,6 +228,7 @@ class Collection:
 
     def _digest(self) -> str:
         facts = [
+            _FORMAT,
             self.who.fingerprint(self.task),
             self.task.split,
             self._origin,
@@ -229,3 +236,20 @@ class Collection:
             self._exploring.temperature,
         ]
         return hashlib.sha256(json.dumps(facts).encode("ascii")).hexdigest()
+
+
+def _keys(fingerprint: str, episode: Sequence[Experience]) -> list[str]:
+    """Return a key for each step that it has again when the same episode is collected again.
+
+    An episode that went otherwise, though nothing that is known of it had changed, has none of
+    them: its steps are never put behind those of the other one.
+    """
+    whole = hashlib.sha256(f"{fingerprint} {episode[0].seed}".encode("ascii"))
+    for step in episode:
+        action = step.decision.action
+        facts = [step.view.render(), None if action is None else action.key, step.reward]
+        whole.update(json.dumps(facts).encode("ascii"))
+    return [
+        hashlib.sha256(f"{whole.hexdigest()} {index}".encode("ascii")).hexdigest()
+        for index in range(1, len(episode) + 1)
+    ]

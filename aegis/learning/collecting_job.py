@@ -17,7 +17,6 @@ class CollectingJob:
         kind: ``collect``.
         play: What is played, by whom.
         task: Name of the task, which is the environment of what is recorded.
-        fingerprint: Digest of everything that an episode follows from beside its seed.
         generator: Version of the environment's rules.
         origin: What the experience counts as.
         epsilon: Share of decisions taken uniformly at random.
@@ -29,7 +28,6 @@ class CollectingJob:
     kind: Literal["collect"] = "collect"
     play: PlayingJob
     task: str
-    fingerprint: str
     generator: str
     origin: Literal["teacher", "practice"]
     epsilon: float

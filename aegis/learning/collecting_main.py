@@ -6,8 +6,6 @@ messages as it takes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -117,7 +115,7 @@ def _experience(  # noqa: PLR0917 - one step and where it belongs
         origin=job.origin,
         seed=seed,
         generator=job.generator,
-        key=_key(job, seed, index),
+        key="",  # it follows from the whole episode
         started=at,
         view=step.view,
         decision=decision,
@@ -125,12 +123,6 @@ def _experience(  # noqa: PLR0917 - one step and where it belongs
         reward=step.result.reward,
         done=step.result.done,
     )
-
-
-def _key(job: CollectingJob, seed: int, index: int) -> str:
-    """Return a key that the same step collected again has, too, and no other one."""
-    facts = json.dumps([job.fingerprint, seed, index])
-    return hashlib.sha256(facts.encode("ascii")).hexdigest()
 
 
 def _floats(log_probabilities: Scores) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from aegis.config.keys import keys_of
 from aegis.contracts.capabilities import EngineCapabilities, TrainerCapabilities
 from aegis.errors import ConfigError, InputError, Problem
+from aegis.evaluation.task import first_seed
 from aegis.host.composition import PHASES, Chosen
 from aegis.host.seat import seat_of
 from aegis.jobs.workplace import workplace
@@ -327,9 +328,10 @@ def _beside(project: Project, stage: Chosen) -> Iterator[Chosen]:
 def _play(stage: Chosen, beside: Iterable[Chosen], episodes: int) -> Play:
     describe = stage.component.describe
     facts = None if describe is None else describe(stage.config)
+    first = first_seed("validation", splits=getattr(facts, "splits", False))
     return Play(
         environment=seat_of(stage),
         version=stage.rules(str(getattr(facts, "version", "1"))),
-        seeds=tuple(range(episodes)),
+        seeds=tuple(range(first, first + episodes)),
         beside={chosen.component.name: seat_of(chosen) for chosen in beside},
     )

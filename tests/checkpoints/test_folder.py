@@ -85,6 +85,19 @@ def test_checkpoints_are_listed_in_the_order_of_their_adding(store, result, draf
     assert store.resolve("latest") == added[-1]
 
 
+def test_the_latest_of_a_profile_is_the_newest_that_was_trained_for_it(store, result, draft):
+    source = result()
+    added = [store.add(source, draft(seed=n)) for n in range(4)]
+    for checkpoint, profile in zip(added, ("a", "b", "a", "b"), strict=True):
+        store.record(checkpoint, {"profile": profile})
+    assert store.resolve("latest", "a") == added[2]
+    assert store.resolve("latest", "b") == store.resolve("latest") == added[3]
+    assert store.resolve(added[0], "b") == added[0], "whoever names one means it"
+    with pytest.raises(ModelError, match="no checkpoint was trained for profile 'c'") as caught:
+        store.resolve("latest", "c")
+    assert code(caught) == "checkpoint-unknown"
+
+
 def test_facts_are_merged_and_lie_beside_the_folder(store, stored):
     store.record(stored, {"created": "2026-01-01", "seconds": 3.5})
     store.record(stored, {"seconds": 4.0, "curve": [{"examples": 1, "loss": 2.0}]})

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from aegis.jobs.kept_lines import KeptLines
 from aegis.store.ledger import Ledger
 from aegis.store.lock import RunLock
 
@@ -193,8 +194,41 @@ def test_while_an_agent_runs_here_it_is_refused_and_goes_on_later(collect, kept,
     assert said.code == 1
     assert "error[locked]" in said.err
     assert "Traceback" not in said.err
-    assert kept(corridor / "data" / "run" / "collecting") == 6, "what was played is kept"
+    assert not (corridor / "data" / "run" / "collecting").exists(), "before anything is played"
     assert collect("--teacher", "guide").json["known"] == 0
+
+
+def test_an_episode_that_went_otherwise_is_another_one(collect, kept, corridor):
+    """A library changed that nothing tells of: what is played anew is not put behind the old."""
+    assert collect("--teacher", "guide").code == 0
+    (file,) = (corridor / "data" / "run" / "collecting").rglob("episodes.txt")
+    before = steps_of(corridor)
+    kept_lines = KeptLines(file)
+    episodes = [json.loads(line) for line in kept_lines]
+    for one in episodes:  # as if the corridor had become a step longer at its beginning
+        one["lines"] = [one["lines"][0], *one["lines"]]
+        for index, text in enumerate(one["lines"]):
+            one["lines"][index] = json.dumps(json.loads(text) | {"index": index + 1})
+    kept_lines.put_aside()
+    for one in episodes:
+        kept_lines.add(json.dumps(one).encode())
+    said = collect("--teacher", "guide")
+    assert (said.json["known"], said.json["examples"]) == (0, len(before) + 6)
+    steps = steps_of(corridor)
+    assert steps[: len(before)] == before
+    assert whole(steps)
+    assert collect("--teacher", "guide").json["known"] == len(before) + 6
+
+
+def test_where_there_are_no_splits_nothing_is_shown_that_is_reported(collect, aegis, corridor):
+    file = corridor / "corridor.py"
+    file.write_text(file.read_text().replace("splits=True", "splits=False"))
+    assert collect("--teacher", "guide").code == 0
+    shown = {step.seed for step in steps_of(corridor)}
+    words = ("compare", "tally", "--task", "corridor", "--jobs", 1, "--no-baselines", "--json")
+    said = aegis("-C", corridor, *words)
+    first, count = said.json["first_seed"], said.json["episodes"]
+    assert not shown & {*range(first, first + count)}
 
 
 @pytest.mark.parametrize(

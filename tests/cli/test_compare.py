@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 from collections import Counter
 from pathlib import Path
@@ -132,6 +133,21 @@ def test_a_person_reads_a_table_sentences_and_where_the_page_is(aegis, corridor,
     ]  # fmt: skip
 
 
+def test_what_others_report_is_told_and_what_is_missing(aegis, corridor):
+    said = aegis("-C", corridor, "compare", "tally", *SHORT)
+    assert "published, not measured here: Others, " in said.out
+    assert "not in the table: rules (they are made for research-gym)" in said.out
+    file = corridor / "aegis.toml"
+    file.write_text(file.read_text() + '\n[profiles.guide]\nengine = "tally"\n')
+    hidden = aegis("-C", corridor, "compare", "guide", *SHORT)
+    assert hidden.code == 0, hidden.err
+    assert "not in the table: guide, the expert (a profile has that name)" in hidden.out
+    chance = aegis("-C", corridor, "compare", "random", *SHORT)
+    assert "(a profile has that name)" not in chance.out, "it is the same"
+    page = Path(chance.out.splitlines()[-1].removeprefix("page: ")).read_text("utf-8")
+    assert re.search(r"At the ends: (<[^>]*>)*random", page)
+
+
 def test_a_page_that_cannot_be_written_is_one_error_and_nothing_is_lost(aegis, corridor, tmp_path):
     (tmp_path / "file").write_text("no folder")
     page = tmp_path / "file" / "page.html"
@@ -196,7 +212,7 @@ def test_without_experts_the_majority_is_of_what_was_recorded(aegis, trainable):
         file.unlink()
     without = aegis(*words, "--jobs", "1", "--json").json
     assert [row["name"] for row in without["rows"]] == ["random", "tally"]
-    assert "majority" in without["missing"][0]
+    assert "majority" in without["missing"][-1]
 
 
 def test_the_gym_has_rules_an_oracle_and_what_candidates_allow(aegis, project):

@@ -171,7 +171,7 @@ def test_the_first_signal_saves_and_the_next_training_goes_on(start, trainable, 
     assert first.returncode == 130
     assert time.monotonic() - began < 10
     assert "saving what was learned so far" in err
-    assert "gone on with by: aegis -C" in err
+    assert "the same command, without --fresh, goes on with it" in err
     assert "interrupted: no new weights" in out
     assert not child.is_running()
     second = start(*slowly(trainable))

@@ -142,6 +142,22 @@ def test_trainings_of_one_recipe_are_one_group_and_others_are_none(task, tmp_pat
     assert groups(task, [members[0], evolve(members[1], recipe="other")], played, clusters) == []
 
 
+def test_where_random_and_expert_are_not_told_apart_there_is_no_scale(task, standings):
+    """Their difference is of either sign in the resamples; shares of it mean nothing."""
+    (random, mine, guide) = standings
+    drawn = np.random.default_rng(7)
+    for played in (random, mine, guide):
+        played.episodes.update(
+            (n, evolve(e, total=float(drawn.normal()))) for n, e in played.episodes.items()
+        )
+    shift = 0.1 + np.mean([e.total for e in random.result()])
+    shift -= np.mean([e.total for e in guide.result()])
+    guide.episodes.update((n, evolve(e, total=e.total + shift)) for n, e in guide.episodes.items())
+    found = comparison(evolve(task, measure="return"), standings)
+    assert found["rows"][2]["mean_return"] > found["rows"][0]["mean_return"]
+    assert [row["normalised"] for row in found["rows"]] == [None] * 3
+
+
 def test_too_few_episodes_that_tell_random_and_expert_apart_give_no_scale(task, standings):
     """A resample without the first episode has nothing to divide by."""
     for played, first in zip(standings, (0.0, 0.5, 1.0), strict=True):

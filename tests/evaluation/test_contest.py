@@ -122,6 +122,16 @@ def test_other_settings_rules_contents_and_ways_are_other_figures(arena):
     assert len(marks) == 9
 
 
+def test_what_a_world_is_made_by_is_part_of_what_its_episodes_follow_from(arena, monkeypatch):
+    """minigrid and gymnasium are upgraded without a word of the plugin that plays them."""
+    random, before = arena.contenders()[0], arena.contenders()[0].fingerprint(arena.task)
+    needed = [("minigrid", "3.2.0")]
+    monkeypatch.setattr("aegis.evaluation.contender.requirements", lambda _: needed)
+    old = random.fingerprint(arena.task)
+    needed[0] = ("minigrid", "3.3.0")
+    assert len({before, old, random.fingerprint(arena.task)}) == 3
+
+
 def test_a_plugin_that_only_imports_something_is_loaded_where_episodes_are_played(arena):
     """It may register what an environment looks up, as Gymnasium's own packages do."""
     folder = arena.project.folder

@@ -45,15 +45,20 @@ def test_settings_that_change_the_rules_are_part_of_their_version(named, corrido
 def test_a_task_is_played_in_its_split_and_others_can_be_had(named):
     task = named("corridor", "validation")
     assert (task.split, task.environment.config.split) == ("validation", "validation")
-    assert not task.published
     test = task.of_split("test")
-    assert (test.environment.config.split, test.name, test.published) == ("test", task.name, True)
+    assert (test.environment.config.split, test.name) == ("test", task.name)
+    assert task.seeds(3, 4) == test.seeds(3, 4) == range(3, 7), "the environment tells them apart"
 
 
-def test_an_environment_without_splits_is_the_same_for_everybody(named):
+def test_where_an_environment_knows_no_splits_they_are_other_seeds(named):
+    """What is learned from, judged by and reported has nothing in common there either."""
     task = named("doors")
-    assert (task.split, task.published, task.measure) == ("", True, "return")
-    assert task.of_split("practice").environment.config is None
+    assert (task.split, task.measure) == ("test", "return")
+    splits = [task.of_split(split) for split in ("practice", "validation", "test")]
+    assert {one.environment.config for one in splits} == {None}
+    played = [set(one.seeds(0, 100_000)) for one in splits]
+    assert len(set.union(*played)) == 300_000
+    assert task.seeds(5, 2) == range(5, 7)
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,10 @@ def best(found: Sequence[Entry], group: str) -> Entry | None:
 
 
 def chance(found: Sequence[Entry]) -> Entry | None:
-    """Return the random policy."""
-    return next((e for e in found if e.group == "baseline" and e.name == "random"), None)
+    """Return the random policy, which may also have been asked for as a profile."""
+    named = (e for e in found if e.name == "random")
+    own = (e for e in named if e.group == "baseline" or e.said.get("model") == "random")
+    return next(own, None)
 
 
 def compact(count: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.evaluation.report.charts import NARROW, WIDE, cost_chart, interval_chart, ladder_chart
-from aegis.evaluation.report.drawing.markup import element, escaped
+from aegis.evaluation.report.drawing.markup import element, escaped, verbatim
 from aegis.evaluation.report.estimates import Measure, best, chance, entries
 from aegis.evaluation.report.style import STYLE
 from aegis.evaluation.report.tables import (
@@ -197,5 +197,5 @@ def _made(comparison: Mapping[str, Any]) -> str:
         for name, value in facts.items()
         if value
     )
-    command = element("pre", element("code", escaped(comparison["command"])))
+    command = element("pre", element("code", verbatim(comparison["command"])))
     return _section("How it was made", "", command + element("dl", *listed))

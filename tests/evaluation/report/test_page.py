@@ -106,6 +106,12 @@ def test_it_is_complete_in_itself_and_runs_nothing(comparison):
     assert policy.startswith("default-src 'none'")
 
 
+def test_the_command_is_shown_with_every_space(comparison):
+    comparison["command"] = "aegis --config 'my  folder/a.toml' compare a\tb\n<c>"
+    (shown,) = parsed(comparison).iter("pre")
+    assert "".join(shown.itertext()) == "aegis --config 'my  folder/a.toml' compare a b <c>"
+
+
 def test_names_that_mean_harm_stay_names(comparison):
     bad = "</title><script>alert(1)</script>\"'&\u202e"
     for each in comparison["rows"]:

@@ -21,6 +21,11 @@ def clean(value: object) -> str:
     return " ".join(_REPLACED.sub("\ufffd", str(value)).split())
 
 
+def verbatim(value: object) -> str:
+    """Return a value as text in ``<pre>``: every space of it, nothing else that is white."""
+    return escape(re.sub(r"\s", " ", _REPLACED.sub("\ufffd", str(value))))
+
+
 def element(name: str, *content: str, **attributes: object) -> str:
     """Return an element.
 

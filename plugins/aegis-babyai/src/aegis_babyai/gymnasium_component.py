@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME: Final = "gymnasium"
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Version of views, actions, splits and goals together; results name it."""
 
 LONGEST: Final = 10_000

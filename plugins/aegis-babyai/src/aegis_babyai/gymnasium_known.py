@@ -39,6 +39,12 @@ UNKNOWN: Final = Known()
 _TOY: Final = "gymnasium.envs.toy_text"
 _CLASSIC: Final = "gymnasium.envs.classic_control"
 
+_CARTPOLE: Final = Known(
+    ("left", "right"),
+    ("cart position", "cart velocity", "pole angle", "pole angular velocity"),
+    "lasted",
+)
+
 KNOWN: Final[Mapping[str, Known]] = {
     f"{_TOY}.frozen_lake.FrozenLakeEnv": Known(("left", "down", "right", "up"), ("position",)),
     f"{_TOY}.cliffwalking.CliffWalkingEnv": Known(
@@ -50,11 +56,8 @@ KNOWN: Final[Mapping[str, Known]] = {
     f"{_TOY}.blackjack.BlackjackEnv": Known(
         ("stick", "hit"), ("player sum", "dealer card", "usable ace")
     ),
-    f"{_CLASSIC}.cartpole.CartPoleEnv": Known(
-        ("left", "right"),
-        ("cart position", "cart velocity", "pole angle", "pole angular velocity"),
-        "lasted",
-    ),
+    f"{_CLASSIC}.cartpole.CartPoleEnv": _CARTPOLE,
+    "gymnasium.envs.phys2d.cartpole.CartPoleJaxEnv": _CARTPOLE,
     f"{_CLASSIC}.mountain_car.MountainCarEnv": Known(
         ("left", "coast", "right"), ("position", "velocity"), "terminated"
     ),

@@ -27,6 +27,8 @@ MOST: Final = 128
 """Numbers of an observation at most, as many as an Atari console has bytes; an image has more."""
 
 DIGITS: Final = 3
+_EXACT: Final = 1e15
+"""Below it a number with a fraction of nothing is a whole one, every digit of which counts."""
 
 _ALLOWED: Final = "Discrete, Box, MultiDiscrete, MultiBinary, Text, and Tuple and Dict of these"
 
@@ -107,8 +109,8 @@ class Layout:
 
 def number(value: float) -> str:
     """Return a number as text: whole numbers as they are, fractions with `DIGITS` digits."""
-    if isinstance(value, int):  # a truth value too
-        return str(int(value))
+    if isinstance(value, int) or (abs(value) < _EXACT and float(value).is_integer()):
+        return str(int(value))  # a truth value too; a negative zero
     text = f"{value:.{DIGITS}g}"
     return "0" if text == "-0" else text
 
