@@ -71,6 +71,7 @@ ALLOWED = {
     "neural": {"errors", "contracts", "whole_file"},
     "testing": {
         "errors",
+        "exploration",
         "contracts",
         "config",
         "host",

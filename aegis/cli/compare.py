@@ -224,6 +224,8 @@ def _page(project: Project, found: dict[str, Any], wanted: Path | None) -> Path:
     from aegis.whole_file import whole_file
 
     name = found["task"].replace(":", "-").replace("/", "-").lower()
+    split = found["environment"]["split"]
+    name += "" if split == "test" else f"-{split}"
     place = wanted or project.run_folder / COMPARISONS / f"{name}.html"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aegis.evaluation.machine import machine
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.settings import BabyAISettings
+from aegis_babyai.variants import Kinds
 from aegis_babyai.version import version_of
 from measuring.recipes import RECIPES, BabyRow
 from measuring.running import HERE, WORK, aegis, commit, project, shown
@@ -44,12 +45,13 @@ def about(row: BabyRow) -> dict[str, Any]:
 def forms(row: BabyRow) -> str:
     """Return in how many forms each step is trained on beside its own, and in which."""
     learning = tomllib.loads((HERE / "aegis.toml").read_text())["learning"]
-    said = row.track == "unmarked" and LEVELS[row.level].sides
+    level, marked = LEVELS[row.level], row.track == "marked"
+    kinds = Kinds.of(level, marked=marked, sides=level.sides and not marked)
     further = {
-        "others": True,
-        "faced too": True,
-        "detours": row.track == "marked" or said,
-        "said otherwise": said,
+        "others": kinds.redrawn,
+        "faced too": kinds.redrawn,
+        "detours": kinds.detoured,
+        "said otherwise": kinds.reworded,
         "simple first": learning.get("curriculum"),
     }
     return ", ".join([str(row.variants), *(name for name, there in further.items() if there)])

@@ -6,22 +6,27 @@ import math
 import random
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from attrs import evolve
 
 from aegis.contracts.action import Action
+from aegis.contracts.experience import Decision, Experience
 from aegis.contracts.outcome import STATUSES, Outcome, StepResult
 from aegis.contracts.view import View
 from aegis.errors import AegisError
+from aegis.exploration import require_scores
 from aegis.testing.checks import Broken, check
 from aegis.testing.subject import only_if
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from aegis.contracts.capabilities import EnvironmentCapabilities
+    from aegis.contracts.roles import Engine
     from aegis.testing.subject import Subject
 
 _EPISODES: Final = 8
+_VARIANTS: Final = 5
 _STEPS: Final = 2000
 """Steps in which an episode of random choices has to end."""
 
@@ -236,3 +241,156 @@ def splits_share_nothing(subject: Subject) -> None:
                 cause="the split does not reach the generator",
                 fix="draw the splits from different seeds, or from different topics",
             )
+
+
+@check("environment-experts", needs=["environment-seeded", "environment-results"])
+def experts_know_more(subject: Subject) -> None:
+    """Experts score every step they come to, and the first of them earns no less than chance."""
+    only_if(_facts(subject).seeded, "it does not claim to be seeded")
+    environment = _built(subject)
+    experts = _experts(environment)
+    only_if(experts, "it has no experts")
+    returns = {
+        name: [
+            sum(result.reward for _, _, _, result in _led(environment, name, engine, seed))
+            for engine in engines
+            for seed in range(_EPISODES)
+        ]
+        for name, engines in experts.items()
+    }
+    chance = [sum(r.reward for _, _, r in _play(environment, seed)) for seed in range(_EPISODES)]
+    first = next(iter(returns))
+    if np.mean(returns[first]) < np.mean(chance):
+        raise Broken(
+            f"{_EPISODES} episodes of {first} earn {np.mean(returns[first]):.3g} on average, "
+            f"random choices {np.mean(chance):.3g}",
+            cause="it follows another episode than the one that is played",
+            fix="let it decide by the state of this very environment",
+        )
+
+
+def _experts(environment: Any) -> Mapping[str, Sequence[Engine]]:
+    experts: Callable[[], Mapping[str, Sequence[Engine]]] | None
+    experts = getattr(environment, "experts", None)
+    return {} if experts is None else experts()
+
+
+def _led(
+    environment: Any, name: str, engine: Engine, seed: int
+) -> Iterator[tuple[View, tuple[Action, ...], int, StepResult]]:
+    """Let an expert play an episode; yields view, candidates, choice and result of each step."""
+    view = environment.reset(seed)
+    for number in range(1, _STEPS + 1):
+        candidates = tuple(environment.candidates(view))
+        try:
+            scores = engine.score(view, candidates)
+            require_scores(scores, len(candidates))
+        except Exception as error:
+            raise Broken(
+                f"{name} at step {number} of episode {seed}: {type(error).__name__}: {error}",
+                cause="it expects a state that others' choices have left",
+                fix="let it score every state: a log-probability for each candidate",
+            ) from error
+        chosen = int(np.argmax(scores))
+        result = environment.step(candidates[chosen])
+        yield view, candidates, chosen, result
+        if result.done:
+            return
+        view = result.view
+
+
+@check("environment-variants", needs=["environment-seeded", "environment-results"])
+def variants_are_whole_steps(subject: Subject) -> None:
+    """Variants and lessons are other steps of the same kind, each with all that was decided."""
+    component = subject.chosen.component
+    makers = {"variants": component.variants, "lessons": component.lessons}
+    only_if(any(makers.values()), "it makes none")
+    only_if(_facts(subject).seeded, "it does not claim to be seeded")
+    recorded = list(_recorded(subject))
+    for name, make in makers.items():
+        for step in recorded if make is not None else ():
+            assert make is not None
+            found = list(make(step, _VARIANTS, 0))
+            fault = _fault(step, found) or (
+                None if list(make(step, _VARIANTS, 0)) == found else "asked again, they are others"
+            )
+            if fault is not None:
+                raise Broken(
+                    f"{name} of step {step.index} of episode {step.episode}: {fault}",
+                    cause="a step is put together anew instead of with attrs.evolve, or only some "
+                    "of chosen, action and the two lists of log-probabilities are moved",
+                    fix="keep the environment and the number of candidates, move the four "
+                    "together, draw from the seed, leave out what is as it was",
+                )
+
+
+def _recorded(subject: Subject) -> Iterator[Experience]:
+    """Play some episodes, with an expert where there is one, and yield them as they are recorded.
+
+    The log-probabilities of a step are all different, so that it shows where each has gone.
+    """
+    environment = _built(subject)
+    engine = next((one[0] for one in _experts(environment).values()), None)
+    for seed in range(3):
+        steps: Iterable[tuple[View, tuple[Action, ...], int, StepResult]]
+        if engine is None:
+            steps = (
+                (v, c, len(v.render()) % len(c), r) for v, c, r in _play(environment, seed, 50)
+            )
+        else:
+            steps = _led(environment, "the expert", engine, seed)
+        for index, (view, candidates, chosen, result) in enumerate(steps, start=1):
+            logs = tuple(-1.0 - number for number in range(len(candidates)))
+            yield Experience(
+                step=index,
+                run="kit",
+                episode=seed,
+                index=index,
+                environment=subject.chosen.task,
+                origin="teacher",
+                seed=seed,
+                generator=subject.chosen.component.name,
+                key=f"{seed} {index}",
+                started="2026-01-01T00:00:00.000000+00:00",
+                view=view,
+                decision=Decision(candidates, chosen, logs, logs, candidates[chosen]),
+                outcome=result.outcome,
+                reward=result.reward,
+                done=result.done,
+            )
+
+
+def _fault(step: Experience, found: Sequence[Any]) -> str | None:
+    """Return what is wrong with the variants of a step, or None."""
+    if len(found) > _VARIANTS:
+        return f"{len(found)} where {_VARIANTS} were asked for"
+    if not all(isinstance(one, Experience) for one in found):
+        return "something that is no aegis.Experience"
+    asked = [_question(one) for one in (step, *found)]
+    if len(set(asked)) < len(asked):
+        return "one is the step itself, or like another"
+    return next((fault for one in found if (fault := _misplaced(step, one)) is not None), None)
+
+
+def _misplaced(step: Experience, one: Experience) -> str | None:
+    """Return what of a step is not, or not where it belongs, in a variant of it, or None."""
+    decision, was = one.decision, step.decision
+    chosen, count = decision.chosen, len(was.candidates)
+    same = (step.environment, step.origin, count)
+    if (one.environment, one.origin, len(decision.candidates)) != same:
+        return "one is of another environment or origin, or has more or fewer candidates"
+    if chosen is None or not 0 <= chosen < count:
+        return f"one chose {chosen!r} of {count} candidates"
+    if decision.action != decision.candidates[chosen]:
+        return "one carried out another action than it chose"
+    assert was.chosen is not None
+    for name in ("engine_log_probabilities", "behaviour_log_probabilities"):
+        logs, before = getattr(decision, name), getattr(was, name)
+        if sorted(logs) != sorted(before) or logs[chosen] != before[was.chosen]:
+            return f"the {name} of one are not those of the step, each with its candidate"
+    return None
+
+
+def _question(step: Experience) -> tuple[object, ...]:
+    decision = step.decision
+    return step.view.render(), tuple(one.key for one in decision.candidates), decision.chosen

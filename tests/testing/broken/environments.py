@@ -6,7 +6,8 @@ import os
 import random
 from typing import Any
 
-from attrs import frozen
+import numpy as np
+from attrs import evolve, frozen
 
 import aegis
 
@@ -59,6 +60,48 @@ class Guessing:
         reward = float("nan") if self.broken == "environment-results" and found else float(found)
         return aegis.StepResult(self.view(), aegis.Outcome("ok"), reward, done, found)
 
+    def experts(self) -> Any:
+        return {"knowing": [Knowing(self)]}
+
+
+class Knowing:
+    """Knows the number."""
+
+    capabilities = aegis.EngineCapabilities(kind="knowing")
+
+    def __init__(self, world: Guessing) -> None:
+        self.world = world
+
+    def score(self, view: aegis.View, candidates: Any) -> Any:
+        number = self.world.number
+        if self.world.broken == "environment-experts":
+            number = (number + 1) % MOST
+        wanted = [float(one.arguments["number"] == number) for one in candidates]
+        return np.log(np.array(wanted) + 1e-9) - np.log(1 + 1e-9 * len(candidates))
+
+
+def mirrored(broken: str) -> Any:
+    """Numbers counted from the other end: 0 is the highest."""
+
+    def make(step: aegis.Experience, count: int, seed: int) -> Any:
+        decision = step.decision
+        low, high = MOST - 1 - step.view.step, MOST - 1
+        view = evolve(step.view, observation=(f"between {low} and {high}", "from the other end"))
+        chosen = MOST - 1 - decision.chosen
+        moved = decision.engine_log_probabilities[::-1]
+        told = evolve(
+            decision,
+            chosen=chosen,
+            action=decision.candidates[chosen],
+            engine_log_probabilities=moved,
+            behaviour_log_probabilities=decision.behaviour_log_probabilities
+            if broken == "environment-variants"
+            else moved,
+        )
+        return [evolve(step, view=view, decision=told)][:count]
+
+    return make
+
 
 def _component(name: str) -> aegis.Component:
     return aegis.Component(
@@ -68,6 +111,7 @@ def _component(name: str) -> aegis.Component:
         config=Settings,
         build=lambda settings, parts, runtime: Guessing(name, settings),
         describe=lambda _: aegis.EnvironmentCapabilities(splits=True, measure="success"),
+        variants=mirrored(name),
     )
 
 

@@ -36,6 +36,26 @@ _TRIES: Final = 4
 new names of colours out of sight."""
 
 
+class Kinds(NamedTuple):
+    """In which ways the variants of a step differ from it, beside the symmetries of its level.
+
+    Attributes:
+        redrawn: Other things lie around, in front of who turns as well.
+        detoured: The agent came in another way.
+        reworded: The mission is said in other words.
+    """
+
+    redrawn: bool
+    detoured: bool
+    reworded: bool
+
+    @classmethod
+    def of(cls, level: Level, *, marked: bool, sides: bool) -> Kinds:
+        """Return the ways in a level whose views mark things, or tell sides."""
+        room = bool(level.inside)
+        return cls(redrawn=room, detoured=marked or sides, reworded=room and sides)
+
+
 def variants(experience: aegis.Experience, count: int, seed: int) -> list[aegis.Experience]:
     """Return up to `count` variants of a step, all different from it and from each other.
 
@@ -106,10 +126,11 @@ def _distinct(
     scene = rendering.scene_of(experience.view.observation)
     told = _Told(experience.view.goal, scene, experience.decision.chosen)
     blocks, turn = _blocks(experience, scene, level), _turn_of(experience)
-    words = alike(scene, told.mission, level) if level.inside and scene.start is not None else ()
+    kinds = Kinds.of(level, marked=scene.marked, sides=scene.start is not None)
+    words = alike(scene, told.mission, level) if kinds.reworded else ()
     known = {_shown(told)}
     for tried in range(tries := _TRIES * count):
-        other = _elsewhere(told, level, words, turn, drawing)
+        other = _elsewhere(told, level, words, turn, drawing, kinds=kinds)
         names = share(max((len(known) - 1) / count, tried / tries))
         symmetry = Symmetry.drawn(drawing, blocks, other.mission.split(), names)
         origins = _origins(symmetry, experience)
@@ -130,13 +151,19 @@ def _shown(told: _Told) -> tuple[str, tuple[str, ...], int]:
 
 
 def _elsewhere(
-    told: _Told, level: Level, words: Sequence[Wanted], turn: int, drawing: random.Random
+    told: _Told,
+    level: Level,
+    words: Sequence[Wanted],
+    turn: int,
+    drawing: random.Random,
+    *,
+    kinds: Kinds,
 ) -> _Told:
     """Return a step among other things, come to in another way, its mission in other words."""
     mission, scene = reworded(told.mission, words, drawing), told.scene
-    if level.inside:
+    if kinds.redrawn:
         scene = redrawn(scene, mission, level, drawing, turn=turn)
-    if scene.marked or scene.start is not None:
+    if kinds.detoured:
         scene = detoured(scene, mission, drawing)
     return told._replace(mission=mission, scene=scene)
 
