@@ -28,7 +28,8 @@ Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for e
 played before the recipe was settled; rows that were played on earlier ones (the last table says which) are older, and
 some of their episodes had been seen when it was sought. The mean over training seeds, which are shown each; intervals are
 of these very weights, over episodes, clustered by episode. Decisions are drawn from the policy (sampled) or its most
-probable ones (greedy). `random`, `majority`, `untrained` and the bot play the same episodes.
+probable ones (greedy). `random`, `majority`, `untrained` and the bot play the same episodes. *GPT-2* is a model of that
+architecture with as few weights as the last table says, trained from random ones; no published weights play here.
 
 Each decision of a demonstration is trained on in further forms, as many as the last table says, as long as it says, on one
 core. All are seen in a mirror, with other names for colours and objects where the level's missions allow it. Beside the
