@@ -98,26 +98,23 @@ class Recorded:
             rules: The rules that they were recorded under (`Experience.rules`); None for any.
         """
         by_episode: dict[int, list[Experience]] = {}
-        left_out: dict[str, int] = {}
+        left_out: Counter[str] = Counter()
         for step in experiences:
             if rules in {None, step.rules}:
                 by_episode.setdefault(step.episode, []).append(step)
             else:
-                reason = "recorded under other rules of the environment"
-                left_out[reason] = left_out.get(reason, 0) + 1
+                left_out["recorded under other rules of the environment"] += 1
         kept: list[tuple[Experience, float]] = []
         for steps in by_episode.values():
             if not steps[-1].done:
-                left_out["its episode has not ended"] = left_out.get(
-                    "its episode has not ended", 0
-                ) + len(steps)
+                left_out["its episode has not ended"] += len(steps)
                 continue
             for step, value in zip(steps, _returns(steps, discount), strict=True):
-                reason = _unusable(step)
-                if reason is None:
+                unusable = _unusable(step)
+                if unusable is None:
                     kept.append((step, value))
                 else:
-                    left_out[reason] = left_out.get(reason, 0) + 1
+                    left_out[unusable] += 1
         return cls(
             tuple(step for step, _ in kept),
             tuple(np.array(step.decision.behaviour_log_probabilities) for step, _ in kept),

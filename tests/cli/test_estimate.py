@@ -36,6 +36,18 @@ def test_who_decided_is_worth_what_was_recorded(aegis, recorded):
     assert snips["difference"]["mean"] == pytest.approx(0, abs=1e-9)
 
 
+def test_a_task_may_be_named_in_short_and_other_rules_do_not_count(aegis, recorded):
+    words = ("-C", recorded, "estimate", "--profile", "moody", "--environment", "corridor")
+    said = aegis(*words, "--json")
+    assert said.code == 0, said.err
+    assert said.json["environment"] == "corridor:plain"
+    other = aegis(*words, "--set", "environment.corridor.cells=2")
+    count = said.json["steps"]
+    assert other.code == 2
+    assert "error[estimate-few]: 0 finished episodes are recorded" in other.err
+    assert f"(left out {count}: recorded under other rules of the environment)" in other.err
+
+
 def test_another_profile_is_estimated_and_said_in_words(aegis, recorded):
     words = ("-C", recorded, "estimate", "--profile", "moody", "--set", "engine.moody.lean=0.5")
     said, answer = aegis(*words), aegis(*words, "--json").json

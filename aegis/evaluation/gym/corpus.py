@@ -212,7 +212,8 @@ def _row(line: str, otherwise: str) -> Text | None:
         identifier = otherwise
     elif type(identifier) is int:
         identifier = str(identifier)
-    texts = (identifier, title, text)
-    if not all(isinstance(one, str) and _storable(one) for one in texts):
+    if not (isinstance(identifier, str) and isinstance(title, str) and isinstance(text, str)):
         return None
-    return Text(identifier, _line(title), text) if identifier and title.strip() else None
+    if not (identifier and title.strip() and all(map(_storable, (identifier, title, text)))):
+        return None
+    return Text(identifier, _line(title), text)
