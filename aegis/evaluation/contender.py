@@ -139,7 +139,7 @@ def profiled(
             identity=identity,
             profile=profile,
             checkpoint=checkpoint,
-            model=_model(engine, identity["files"]),
+            model=_model(engine, identity["files"], checkpoint),
             experience=None if manifest is None else _experience(manifest.dataset),
             recipe="" if manifest is None else _recipe(manifest),
         )
@@ -281,20 +281,22 @@ def _described(chosen: Chosen) -> object:
     return None if describe is None else describe(chosen.config)
 
 
-def _model(engine: Chosen, files: Sequence[str]) -> str:
+def _model(engine: Chosen, files: Sequence[str], checkpoint: str | None) -> str:
     """Return what decides, in words: the engine, and the model that its settings name.
 
     Of a folder the last name: where it lies on this machine is nobody else's business. What lies
-    in it, whatever it is called, the digests of its files of weights say.
+    in it, whatever it is called, the digests of its files of weights say; and weights that come
+    from nowhere are said to be such.
     """
     said = getattr(engine.config, "model", None)
     name = engine.component.name
     if isinstance(said, str) and said:
         name = f"{name} with {Path(said).name}"
     if not files:
-        return name
+        drawn = checkpoint is None and getattr(_described(engine), "parameters", None)
+        return f"{name} (untrained weights)" if drawn else name
     one = files[0] if len(files) == 1 else hashlib.sha256(" ".join(files).encode()).hexdigest()
-    return f"{name} (weights of sha256 {one[:8]})"
+    return f"{name} (sha256 {one[:8]})"
 
 
 def _recipe(manifest: Manifest) -> str:

@@ -258,6 +258,8 @@ def _recorded(project: Project, data: Path | None, environment: str | None) -> I
 
 
 def _collect(task: str) -> str:
+    if task == LIFE:
+        return "aegis run --steps 1000"
     return f"aegis data collect --task {task} --teacher NAME, or --profile NAME"
 
 

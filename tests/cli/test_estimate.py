@@ -85,6 +85,7 @@ def test_weights_are_chosen_and_a_file_is_read(aegis, trained, tmp_path):
     ("words", "code", "said"),
     [
         (["--environment", "doors"], "data-empty", "no step of doors is recorded"),
+        (["--environment", "research"], "data-empty", "aegis run --steps 1000"),
         (["--profile", "nobody"], "unknown-profile", "nobody"),
         (["--checkpoint", "abc"], "checkpoint-unknown", "abc"),
     ],
