@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+
+_STDERR: Final = 2
 
 
 class Stoppable(Protocol):
@@ -39,7 +42,9 @@ def interruptible(work: Stoppable, said: str) -> Iterator[None]:
             signal.signal(signum, signal.SIG_DFL)
             raise KeyboardInterrupt
         work.stop()  # before a word of it: the next signal may come at any time
-        print(f"\n{said}; once more to end at once", file=sys.stderr)
+        # Not by the stream, which may be writing just now and refuses to be entered again.
+        with contextlib.suppress(OSError):
+            os.write(_STDERR, f"\n{said}; once more to end at once\n".encode())
 
     before: dict[int, Any] = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
