@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "checkpoints"
 LATEST: Final = "latest"
+FOR: Final = "trained_for"
+"""Among the facts beside a checkpoint: the profiles that it was trained for, in their order."""
 
 _LOCK: Final = ".lock"
 _PART: Final = ".part-"
@@ -171,7 +173,7 @@ class Checkpoints:
         """
         known = self.all()
         if name == LATEST and known:
-            own = (one for one in reversed(known) if self._facts(one).get("profile") == profile)
+            own = (one for one in reversed(known) if profile in self._facts(one).get(FOR, ()))
             found = known[-1] if profile is None else next(own, None)
             if found is not None:
                 return found

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = (
     "checkpoint",
     "created",
+    "trained for",
     "parent",
     "trainer",
     "examples",
@@ -81,6 +82,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["checkpoint"],
         _shown(row.get("created")),
+        ", ".join(row.get("trained_for", ())),
         _shown(row.get("parent")),
         _shown(row.get("trainer")),
         _shown(row.get("examples")),
@@ -97,6 +99,7 @@ def _made(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
         "checkpoint": answer["checkpoint"],
         "status": ", ".join([answer["status"], *answer["profiles"]]),
         "created": answer["created"],
+        "trained for": ", ".join(answer["trained_for"]) or None,
         "engine": f"{answer['component']} ({answer['kind']}; {plugin})",
         "trainer": f"{answer['trainer']} ({trained_by})",
         "seed": answer["seed"],

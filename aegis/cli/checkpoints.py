@@ -168,6 +168,7 @@ def _opened(call: Invocation) -> tuple[Checkpoints, list[Promotion]]:
 
 def _summary(store: Checkpoints, history: list[Promotion], checkpoint: str) -> dict[str, Any]:
     """Return one checkpoint in short; one whose files cannot be read is among them too."""
+    from aegis.checkpoints.folder import FOR
     from aegis.errors import ModelError
     from aegis.store.promotions import current
 
@@ -191,6 +192,7 @@ def _summary(store: Checkpoints, history: list[Promotion], checkpoint: str) -> d
     return {
         **summary,
         "created": facts.get("created"),
+        FOR: list(facts.get(FOR, ())),
         "parent": manifest.parent,
         "engine": manifest.component,
         "trainer": manifest.trainer,

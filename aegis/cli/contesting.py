@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 EPISODES: Final = 200
+MOST: Final = 1_000_000
+"""Largest number of an episode, and of episodes: splits may be seeds that far apart."""
 EVALUATIONS: Final = "evaluations"
 """Folder below the run's where episodes are kept."""
 
@@ -37,7 +39,7 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--episodes",
-        type=click.IntRange(min=2),
+        type=click.IntRange(min=2, max=MOST),
         default=EPISODES,
         show_default=True,
         metavar="N",
@@ -45,11 +47,11 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--first",
-        type=click.IntRange(min=0),
+        type=click.IntRange(min=0, max=MOST),
         default=0,
         show_default=True,
-        metavar="SEED",
-        help="Seed of the first episode.",
+        metavar="N",
+        help="Number of the split's episode that is played first.",
     ),
     click.option(
         "--split",

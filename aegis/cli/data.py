@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from aegis.cli.contesting import MOST
 from aegis.cli.invocation import invocation, shared_options
 
 if TYPE_CHECKING:
@@ -169,9 +170,21 @@ def _export(file: Path, origin: Origin | None) -> None:
 )
 @click.option("--profile", metavar="P", help="Whose own practice it is, exploration included.")
 @click.option(
-    "--episodes", type=click.IntRange(min=1), default=1000, show_default=True, metavar="N"
+    "--episodes",
+    type=click.IntRange(min=1, max=MOST),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="How many.",
 )
-@click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, metavar="SEED")
+@click.option(
+    "--first",
+    type=click.IntRange(min=0, max=MOST),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Number of the practice episode that is played first.",
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

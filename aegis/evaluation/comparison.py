@@ -66,7 +66,7 @@ def comparison(
         "measure": task.measure,
         "episodes": len(clusters),
         "clusters": len(set(clusters)),
-        "first_seed": standings[0].seeds[0],
+        "first_seed": standings[0].seeds[0] - task.origin,
         "rows": rows,
         "groups": groups(task, contenders, results, clusters, seed=seed),
         "pairs": pairs(task, contenders, results, clusters, seed=seed),

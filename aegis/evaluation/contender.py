@@ -285,15 +285,18 @@ def _model(engine: Chosen, files: Sequence[str], checkpoint: str | None) -> str:
     """Return what decides, in words: the engine, and the model that its settings name.
 
     Of a folder the last name: where it lies on this machine is nobody else's business. What lies
-    in it, whatever it is called, the digests of its files of weights say; and weights that come
-    from nowhere are said to be such.
+    in it, whatever it is called, the digests of its files of weights say, where no checkpoint,
+    which has a name of its own, decides; and weights that come from nowhere are said to be such.
     """
     said = getattr(engine.config, "model", None)
     name = engine.component.name
     if isinstance(said, str) and said:
         name = f"{name} with {Path(said).name}"
+    if checkpoint is not None:
+        return name
     if not files:
-        drawn = checkpoint is None and getattr(_described(engine), "parameters", None)
+        told = _described(engine)
+        drawn = getattr(told, "parameters", None) and getattr(told, "weights", None) is None
         return f"{name} (untrained weights)" if drawn else name
     one = files[0] if len(files) == 1 else hashlib.sha256(" ".join(files).encode()).hexdigest()
     return f"{name} (sha256 {one[:8]})"

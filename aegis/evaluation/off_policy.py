@@ -100,12 +100,12 @@ class Recorded:
         by_episode: dict[int, list[Experience]] = {}
         left_out: Counter[str] = Counter()
         for step in experiences:
-            if rules in {None, step.rules}:
-                by_episode.setdefault(step.episode, []).append(step)
-            else:
-                left_out["recorded under other rules of the environment"] += 1
+            by_episode.setdefault(step.episode, []).append(step)
         kept: list[tuple[Experience, float]] = []
         for steps in by_episode.values():
+            if rules is not None and any(step.rules != rules for step in steps):
+                left_out["recorded under other rules of the environment"] += len(steps)
+                continue
             if not steps[-1].done:
                 left_out["its episode has not ended"] += len(steps)
                 continue
@@ -269,7 +269,7 @@ def _refusals(
         yield Problem(
             "estimate-mixed",
             f"the steps are of several environments or rules: {listed}",
-            fix="name one: --environment NAME",
+            fix="name one: --environment NAME, with its plugin enabled and its rules as they were",
         )
     if len(set(recorded.episodes)) < 2:
         count = len(set(recorded.episodes))
@@ -293,7 +293,8 @@ def _refusals(
         yield Problem(
             "estimate-support",
             f"{share:.0%} of the new policy's decisions are such that behaviour {how} makes them",
-            fix="record with [agent.exploration].epsilon above 0",
+            fix="record practice, which explores as a teacher does not: aegis run, or aegis data "
+            "collect --profile P, with [agent.exploration].epsilon above 0",
         )
     other = sum(
         step.decision.text is not None
@@ -318,7 +319,7 @@ def _unsupported(recorded: Recorded, new: Sequence[Scores]) -> tuple[float, floa
     """
     wanted = np.exp(np.concatenate([np.asarray(p, dtype=np.float64) for p in new]))
     done = np.exp(np.concatenate(recorded.behaviour))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         above = np.where(wanted > 0, wanted / done, 0.0)
     order = np.argsort(-above, kind="stable")
     seldom = order[np.cumsum(done[order]) < UNSEEN]

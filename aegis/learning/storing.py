@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aegis.checkpoints.folder import Checkpoints
+from aegis.checkpoints.folder import FOR, Checkpoints
 from aegis.checkpoints.manifest import Draft
 from aegis.config.structure import to_json
 from aegis.errors import ModelError, TrainingError
@@ -65,6 +65,8 @@ def store(
         raise TrainingError(error.problems) from error
     facts = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        # A training that comes to the same weights for another profile is the same checkpoint.
+        FOR: list(dict.fromkeys([*checkpoints.facts(checkpoint).get(FOR, ()), outcome.profile])),
         "profile": outcome.profile,
         "job": folder.name,
         "seconds": round(outcome.seconds, 3),

@@ -89,9 +89,10 @@ def test_the_latest_of_a_profile_is_the_newest_that_was_trained_for_it(store, re
     source = result()
     added = [store.add(source, draft(seed=n)) for n in range(4)]
     for checkpoint, profile in zip(added, ("a", "b", "a", "b"), strict=True):
-        store.record(checkpoint, {"profile": profile})
+        store.record(checkpoint, {"trained_for": [profile, "z"]})
     assert store.resolve("latest", "a") == added[2]
     assert store.resolve("latest", "b") == store.resolve("latest") == added[3]
+    assert store.resolve("latest", "z") == added[3]
     assert store.resolve(added[0], "b") == added[0], "whoever names one means it"
     with pytest.raises(ModelError, match="no checkpoint was trained for profile 'c'") as caught:
         store.resolve("latest", "c")

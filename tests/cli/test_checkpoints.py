@@ -79,6 +79,11 @@ def test_promote_run_and_rollback(aegis, trainable, trained):
 def test_latest_is_the_newest(aegis, trainable, trained):
     said = aegis("-C", trainable, "checkpoints", "promote", "latest", "--json")
     assert said.json["checkpoint"] == trained[-1]
+    listed = aegis("-C", trainable, "checkpoints", "list", "--json").json["checkpoints"]
+    assert [row["trained_for"] for row in listed] == [["tally"]] * len(trained)
+    assert "trained for" in aegis("-C", trainable, "checkpoints", "list").out
+    other = aegis("-C", trainable, "checkpoints", "promote", "latest", "--profile", "random")
+    assert "no checkpoint was trained for profile 'random'" in other.err
 
 
 def test_show_tells_the_whole_provenance(aegis, trainable, trained):

@@ -148,6 +148,14 @@ def test_what_others_report_is_told_and_what_is_missing(aegis, corridor):
     assert re.search(r"At the ends: (<[^>]*>)*random", page)
 
 
+def test_a_page_of_another_split_takes_no_other_s_place(aegis, corridor):
+    words = ("-C", corridor, "compare", "tally", *SHORT, "--no-baselines", "--json")
+    pages = [
+        Path(aegis(*words, *more).json["page"]).name for more in ((), ("--split", "validation"))
+    ]
+    assert pages == ["corridor-plain.html", "corridor-plain-validation.html"]
+
+
 def test_a_page_that_cannot_be_written_is_one_error_and_nothing_is_lost(aegis, corridor, tmp_path):
     (tmp_path / "file").write_text("no folder")
     page = tmp_path / "file" / "page.html"

@@ -215,6 +215,24 @@ def test_steps_under_other_rules_are_left_out_or_refused():
     assert [problem.code for problem in raised.value.problems] == ["estimate-mixed"]
 
 
+def test_an_episode_that_met_several_rules_is_left_out_whole():
+    steps = [step(1, n, 0, [0.5, 0.3, 0.2], 1.0, done=n == 3) for n in (1, 2, 3)]
+    mixed = [evolve(one, generator=name) for one, name in zip(steps, "aba", strict=True)]
+    assert Recorded.of(mixed, rules="a").left_out == {
+        "recorded under other rules of the environment": 3
+    }
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_however_improbable_something_was_nothing_overflows():
+    behaviour = np.array([0.0, -720.0, -720.0])
+    recorded = Recorded.of(bandit(300, [1.0, 0.0, 0.0]))
+    recorded = evolve(recorded, behaviour=(behaviour,) * 300)
+    with pytest.raises(InputError) as raised:
+        estimate(recorded, even(recorded, NEW))
+    assert [problem.code for problem in raised.value.problems] == ["estimate-support"]
+
+
 def test_the_same_writer_may_be_judged_on_its_words():
     steps = [step(n, 1, n % 3, [0.3, 0.3, 0.4], 1.0, text="words") for n in range(900)]
     recorded = Recorded.of(steps)

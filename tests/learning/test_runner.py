@@ -17,6 +17,7 @@ import pytest
 from aegis.checkpoints.folder import Checkpoints
 from aegis.checkpoints.promoting import Promotions
 from aegis.errors import AegisError, ConfigError, ContractError, InputError, StoreError
+from aegis.evaluation.task import task_of
 from aegis.jobs.limits import Limits
 from aegis.learning.exchange import export_jsonl
 from aegis.learning.job_folder import Jobs
@@ -239,6 +240,15 @@ def test_weights_of_the_agents_own_life_are_compared_in_practice_over_its_librar
     assert outcome.to_json()["gate"]["metric"] == "return in research-gym"
     judged = json.loads((outcome.job / "judge.json").read_text())
     assert judged["play"]["environment"]["config"]["split"] == "validation"
+
+
+def test_where_there_are_no_splits_other_episodes_judge_than_are_reported(project, trainable):
+    outcome = run(project(), judge=True, episodes=3)
+    episodes = outcome.comparison["episodes"]
+    assert episodes["environment"] == "doors"
+    assert (
+        min(episodes["seeds"]) == task_of(project(), "doors", "validation").seeds(0, 3)[0] > 10**6
+    )
 
 
 def test_a_library_that_is_too_small_to_play_over_leaves_the_held_out_rows(project, trainable):

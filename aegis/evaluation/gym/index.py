@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aegis.evaluation.gym.corpus import Corpus
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of what `GymIndex.arrays` holds; a cache of another version is built anew."""
 
 

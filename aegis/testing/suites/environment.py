@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _EPISODES: Final = 8
 _VARIANTS: Final = 5
+_BEYOND: Final = 3.0
+"""Quantile of Student's distribution with seven degrees of freedom: once in a hundred."""
 _STEPS: Final = 2000
 """Steps in which an episode of random choices has to end."""
 
@@ -245,25 +247,37 @@ def splits_share_nothing(subject: Subject) -> None:
 
 @check("environment-experts", needs=["environment-seeded", "environment-results"])
 def experts_know_more(subject: Subject) -> None:
-    """Experts score every step they come to, and the first of them earns no less than chance."""
-    only_if(_facts(subject).seeded, "it does not claim to be seeded")
+    """Experts score every step they come to, and the first of them does no worse than chance."""
+    facts = _facts(subject)
+    only_if(facts.seeded, "it does not claim to be seeded")
     environment = _built(subject)
     experts = _experts(environment)
     only_if(experts, "it has no experts")
-    returns = {
+
+    def worth(results: Iterable[StepResult]) -> float:
+        told = list(results)
+        if facts.measure == "success":
+            return float(bool(told) and told[-1].goal_completed)
+        return float(sum(result.reward for result in told))
+
+    best = {
         name: [
-            sum(result.reward for _, _, _, result in _led(environment, name, engine, seed))
-            for engine in engines
+            max(
+                worth(result for *_, result in _led(environment, name, one, seed))
+                for one in engines
+            )
             for seed in range(_EPISODES)
         ]
         for name, engines in experts.items()
     }
-    chance = [sum(r.reward for _, _, r in _play(environment, seed)) for seed in range(_EPISODES)]
-    first = next(iter(returns))
-    if np.mean(returns[first]) < np.mean(chance):
+    name, reached = next(iter(best.items()))
+    chance = [worth(result for *_, result in _play(environment, seed)) for seed in range(_EPISODES)]
+    gain = np.subtract(reached, chance)
+    # So far below that eight episodes show it: one in a hundred that are as good as chance would be.
+    if gain.mean() + _BEYOND * gain.std(ddof=1) / math.sqrt(_EPISODES) < 0:
         raise Broken(
-            f"{_EPISODES} episodes of {first} earn {np.mean(returns[first]):.3g} on average, "
-            f"random choices {np.mean(chance):.3g}",
+            f"{_EPISODES} episodes of {name} come to {np.mean(reached):.3g} on average, the same "
+            f"ones by random choices to {np.mean(chance):.3g}",
             cause="it follows another episode than the one that is played",
             fix="let it decide by the state of this very environment",
         )
@@ -329,16 +343,11 @@ def _recorded(subject: Subject) -> Iterator[Experience]:
 
     The log-probabilities of a step are all different, so that it shows where each has gone.
     """
-    environment = _built(subject)
-    engine = next((one[0] for one in _experts(environment).values()), None)
+    environment, chosen_one = _built(subject), subject.chosen
+    engine: Any = next((one[0] for one in _experts(environment).values()), _Drawn())
+    rules = f"{chosen_one.component.name}-{chosen_one.rules(_facts(subject).version)}"
     for seed in range(3):
-        steps: Iterable[tuple[View, tuple[Action, ...], int, StepResult]]
-        if engine is None:
-            steps = (
-                (v, c, len(v.render()) % len(c), r) for v, c, r in _play(environment, seed, 50)
-            )
-        else:
-            steps = _led(environment, "the expert", engine, seed)
+        steps = _led(environment, "who plays", engine, seed)
         for index, (view, candidates, chosen, result) in enumerate(steps, start=1):
             logs = tuple(-1.0 - number for number in range(len(candidates)))
             yield Experience(
@@ -346,10 +355,10 @@ def _recorded(subject: Subject) -> Iterator[Experience]:
                 run="kit",
                 episode=seed,
                 index=index,
-                environment=subject.chosen.task,
+                environment=chosen_one.task,
                 origin="teacher",
                 seed=seed,
-                generator=subject.chosen.component.name,
+                generator=rules,
                 key=f"{seed} {index}",
                 started="2026-01-01T00:00:00.000000+00:00",
                 view=view,
@@ -358,6 +367,16 @@ def _recorded(subject: Subject) -> Iterator[Experience]:
                 reward=result.reward,
                 done=result.done,
             )
+
+
+class _Drawn:
+    """Decides by chance, the same way in the same view."""
+
+    def score(self, view: View, candidates: Sequence[Action]) -> Any:
+        """Return log-probabilities of which one is far above the others."""
+        logits = np.zeros(len(candidates))
+        logits[random.Random(view.render()).randrange(len(candidates))] = 9.0
+        return logits - np.logaddexp.reduce(logits)
 
 
 def _fault(step: Experience, found: Sequence[Any]) -> str | None:

@@ -2,7 +2,7 @@
 
     [environment.gymnasium]
     id = "FrozenLake-v1"
-    options.is_slippery = false
+    options.map_name = "8x8"
 
 ``gymnasium:Taxi-v4`` names the task of an id. Imports no gymnasium; ``build`` does.
 """
@@ -59,7 +59,7 @@ class GymnasiumSettings:
     )
     options: Mapping[str, Any] = aegis.setting(
         factory=dict,
-        help="Arguments that the environment is made with, such as is_slippery = false.",
+        help="Arguments that the environment is made with, such as map_name.",
     )
 
 
