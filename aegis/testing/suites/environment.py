@@ -273,7 +273,7 @@ def experts_know_more(subject: Subject) -> None:
     name, reached = next(iter(best.items()))
     chance = [worth(result for *_, result in _play(environment, seed)) for seed in range(_EPISODES)]
     gain = np.subtract(reached, chance)
-    # So far below that eight episodes show it: one in a hundred that are as good as chance would be.
+    # So far below it that eight episodes show it; of a hundred as good as chance one would be.
     if gain.mean() + _BEYOND * gain.std(ddof=1) / math.sqrt(_EPISODES) < 0:
         raise Broken(
             f"{_EPISODES} episodes of {name} come to {np.mean(reached):.3g} on average, the same "
