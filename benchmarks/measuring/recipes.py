@@ -24,7 +24,10 @@ TARGETS: Final[Mapping[tuple[str, str], float]] = {
 """Success at 1,000 demonstrations that is hoped for; unmarked PutNextLocal has none."""
 
 _FORMS: Final = 120_000
-"""Forms of a step times demonstrations: all rows have as many examples, more than they get to."""
+"""Forms of a step times demonstrations: rows have as many examples, more than they get to."""
+_UNMARKED: Final = 120
+"""Forms of a step at most where a model has to find out what words mean: with ten times as many of
+a hundred demonstrations it knew each of them by heart and nothing else (docs/log.md)."""
 
 FIRST: Final = 1024
 """First test episode: figures of those before were known while the recipe was sought, and some of
@@ -102,8 +105,9 @@ class BabyRow:
 
     @property
     def variants(self) -> int:
-        """Forms of each step beside its own: with fewer demonstrations more, the same in all."""
-        return _FORMS // self.demonstrations
+        """Forms of each step beside its own: with fewer demonstrations more, if not too many."""
+        forms = _FORMS // self.demonstrations
+        return min(forms, _UNMARKED) if self.track == "unmarked" else forms
 
     @property
     def target(self) -> float | None:
