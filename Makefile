@@ -9,12 +9,13 @@ STAMP := $(VENV)/.made
 PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 SOURCES := aegis plugins/aegis-arxiv/src plugins/aegis-babyai/src plugins/aegis-gpt2-lora/src plugins/aegis-hrm/src plugins/aegis-reinforce/src
 
-.PHONY: help setup run test outside lint bench results docs dist wheels clean
+.PHONY: help setup run test coverage outside lint bench results docs dist wheels clean
 
 help:
 	@echo 'make setup    virtual environment in .venv, with everything'
 	@echo 'make run      run the agent for STEPS steps ($(STEPS)); it goes on where it stopped'
-	@echo 'make test     all tests, with coverage'
+	@echo 'make test     all tests'
+	@echo 'make coverage all tests again, and which lines they reach'
 	@echo 'make outside  what third parties do: the examples, new plugins, the tutorial, what is in wheels'
 	@echo 'make lint     ruff and mypy --strict'
 	@echo 'make bench    speed and quality, each beside a named alternative'
@@ -35,6 +36,9 @@ run: setup
 	@$(BIN)/aegis run --steps $(STEPS)
 
 test: setup
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q -m 'not outside'
+
+coverage: setup
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= -q -m 'not outside'
 	@$(BIN)/coverage report --skip-covered --skip-empty --sort=cover | tail -n 25
 

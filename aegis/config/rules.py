@@ -75,6 +75,8 @@ def _number(value: Any, _: Any) -> float:
 def _path(value: Any, _: Any) -> Path:
     if type(value) is not str:
         raise _wrong_type(Path, value)
+    if not value:  # it would be the folder that one is in
+        raise Refused.of("out-of-range", "expected a path, found an empty text")
     return Path(value)
 
 

@@ -119,7 +119,7 @@ def test_a_person_reads_a_table_sentences_and_where_the_page_is(aegis, corridor,
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     assert lines[0] == "corridor:plain, test split: 12 episodes, seeds 0 to 11, rules 1"
-    assert "tally: tally" in lines, "which model it is"
+    assert "tally: tally (untrained weights)" in lines, "which model it is"
     assert lines[1].split()[:3] == ["success", "95", "%"]
     assert lines[-1] == f"page: {page}"
     assert any(line.startswith("tally ") and "guide: " in line for line in lines)

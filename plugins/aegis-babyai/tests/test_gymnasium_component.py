@@ -36,7 +36,7 @@ def test_the_id_is_the_name_of_the_task_and_figures_are_returns():
     assert (made.kind, made.name, made.task) == ("environment", "gymnasium", ("id",))
     assert made.describe is not None
     assert made.describe(GymnasiumSettings()) == aegis.EnvironmentCapabilities(
-        version="1", seeded=True, splits=True, measure="return"
+        version="2", seeded=True, splits=True, measure="return"
     )
 
 
