@@ -95,11 +95,19 @@ def _literal_rule(kind: Any) -> Rule:
     return rule
 
 
+_MANY: Final = 24
+"""Choices that are all told; of more the first half of so many."""
+
+
 def _not_a_choice(value: Any, options: Sequence[Any]) -> Refused:
     words = [option for option in options if isinstance(option, str)]
     near = did_you_mean(value, words) if isinstance(value, str) else ""
-    message = f"expected one of {annotation.choices(options)}, found {literal.found(value)}{near}"
-    return Refused.of("not-a-choice", message)
+    shown = options if len(options) <= _MANY else options[: _MANY // 2]
+    more = f" or {len(options) - len(shown)} more" if len(shown) < len(options) else ""
+    known = f"{annotation.choices(shown)}{more}"
+    return Refused.of(
+        "not-a-choice", f"expected one of {known}, found {literal.found(value)}{near}"
+    )
 
 
 def _each(pairs: Iterable[tuple[Any, Any]], rule: Callable[[Any], Any]) -> Iterator[Any]:

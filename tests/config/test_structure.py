@@ -300,3 +300,22 @@ def test_errors_of_a_config_class_that_raises_its_own_keep_their_code():
     _, (problem,) = structure(Strict, {"value": 2}, ("engine", "x"))
     assert problem[:2] == ("not-two", "[engine].x: two is taken")
     assert problem.fix == "write value = 3"
+
+
+LEVELS = tuple(f"level {number}" for number in range(80))
+
+
+def test_of_many_choices_some_are_told_and_the_nearest():
+    many = _holder(Literal[LEVELS])
+    with pytest.raises(InputError) as caught:
+        from_json(many, {"value": "level 4O"})
+    message = str(caught.value)
+    assert 'expected one of "level 0", "level 1",' in message
+    assert '"level 11" or 68 more, found the string "level 4O"; did you mean "level 4' in message
+
+
+def test_an_empty_text_is_no_path():
+    holder = _holder(Path)
+    with pytest.raises(InputError, match="expected a path, found an empty text"):
+        from_json(holder, {"value": ""})
+    assert from_json(holder, {"value": "."}).value == Path()
