@@ -42,11 +42,11 @@ _NAMES: Final = {"snips": "importance sampling", "dr": "doubly robust"}
 def _estimate(
     profile: str | None, checkpoint: str, data: Path | None, environment: str | None
 ) -> None:
-    from aegis.evaluation.task import as_recorded, known, overrides
+    from aegis.evaluation.task import as_recorded, is_provided, overrides
     from aegis.learning.estimating import estimates
 
     call = invocation()
-    if environment is not None and known(host := call.project().host, environment):
+    if environment is not None and is_provided(host := call.project().host, environment):
         call.sets.extend(overrides(host, environment))
     project = call.project(profile)
     if environment is None and data is None:

@@ -137,13 +137,13 @@ def as_recorded(project: Project, text: str) -> tuple[str, str | None]:
         text: The task's name; one that no enabled plugin provides, and the agent's own life,
             are as they stand.
     """
-    if not known(project.host, text):
+    if not is_provided(project.host, text):
         return text, None
     chosen = _chosen(project, text)
     return chosen.task, f"{chosen.component.name}-{chosen.rules(_facts(chosen).version)}"
 
 
-def known(host: Host, text: str) -> bool:
+def is_provided(host: Host, text: str) -> bool:
     """Return whether an enabled plugin provides the environment of a task's name."""
     return text.partition(":")[0] in _names(host)
 
