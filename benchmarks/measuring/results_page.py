@@ -57,8 +57,12 @@ def page(folder: Path) -> str:
 
     Args:
         folder: Folder of the rows' files.
+
+    Raises:
+        ValueError: A file that is not called by its row: `make results` would not find it again,
+            and of two of the same row one would be hidden.
     """
-    rows = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    rows = [_row(file) for file in sorted(folder.glob("*.json"))]
     parts = [_HEAD]
     baby = {row["row"]: row for row in rows if row["kind"] == "babyai"}
     if baby:
@@ -70,6 +74,14 @@ def page(folder: Path) -> str:
     if improving:
         parts += _improving(improving)
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _row(file: Path) -> Row:
+    row: Row = json.loads(file.read_text())
+    if file.stem != row["row"]:
+        message = f"{file}: holds the row {row['row']}; call it {row['row']}.json"
+        raise ValueError(message)
+    return row
 
 
 def _babyai(rows: dict[str, Row]) -> Iterator[str]:
