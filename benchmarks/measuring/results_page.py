@@ -16,7 +16,7 @@ Row = dict[str, Any]
 _HEAD: Final = """# Results
 
 Every row is made by `make results ROW=NAME` and lies, with its commands, seeds, commit and machine, in
-`benchmarks/results/rows`; this page is written from these files and from nothing else. Rows that are missing
+`benchmarks/results/rows`; all figures of rows are from these files. Rows that are missing
 were not made yet. Commands are those of a project with `benchmarks/results/aegis.toml` (`improving.toml` where an agent
 practises) as it was at the row's commit. Intervals are of 95 %. How the figures are taken: [guide](guide.md#measuring).
 """
@@ -24,15 +24,17 @@ practises) as it was at the row's commit. Intervals are of 95 %. How the figures
 _BABY: Final = """
 ## BabyAI
 
-Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody. Those from {first} on were never
-played before the recipe was settled; rows that were played on earlier ones (the last table says which) are older, and
-some of their episodes had been seen when it was sought. The mean over training seeds, which are shown each; intervals are
-of these very weights, over episodes, clustered by episode. Decisions are drawn from the policy (sampled) or its most
+Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody, from {first} on. They were not
+played before the recipe was settled, with one exception: that unmarked rows of fewer demonstrations than 1,000 have 120
+forms at most was decided after one look at them. The mean over training seeds, three where the row is whole, which are
+shown each. Intervals are of these very weights, over episodes, clustered by episode: they say nothing of how far
+another training may end from these, as "of each seed" does. Decisions are drawn from the policy (sampled) or its most
 probable ones (greedy). `random`, `majority`, `untrained` and the bot play the same episodes. *GPT-2* is a model of that
-architecture with as few weights as the last table says, trained from random ones; no published weights play here.
+architecture with as few weights as *What the rows took* says, trained from random ones; no published weights play here.
 
-Each decision of a demonstration is trained on in further forms, as many as the last table says, as long as it says, on one
-core. All are seen in a mirror, with other names for colours and objects where the level's missions allow it. Beside the
+Each decision of a demonstration is trained on in further forms, up to as many as that table says and for 26 minutes of a
+core at most, which other work shared at times. The share of all forms that was reached stands there: where it is less
+than 1, those that come last were not seen. All are seen in a mirror, with other names for colours and objects where the level's missions allow it. Beside the
 number stands what else they are:
 
 - *others*: among other things; what the mission does not speak of is moved, renamed or left out where the way is as free.
@@ -95,13 +97,13 @@ def _babyai(rows: dict[str, Row]) -> Iterator[str]:
         )
     ladder = list(_ladder(rows))
     if ladder:
-        yield "\n### GoToLocal over demonstrations, sampled\n"
+        yield "\n### GoToLocal over demonstrations, sampled (how many trainings)\n"
         heads = ["track", "recipe", *(f"{count:,}" for count in LADDER)]
         yield _table(heads, ladder)
     yield "\n### What the rows took\n"
     yield _table(
         [
-            *("row", "weights", "forms", "minutes", "examples", "decisions/s", "MiB"),
+            *("row", "weights", "forms", "minutes", "share", "examples", "decisions/s", "MiB"),
             *("episodes from", "machine", "trained at commit"),
         ],
         [_cost(row) for row in _ordered(rows)],
@@ -164,20 +166,22 @@ def _rung(row: Row | None) -> str:
         return ""
     group = sampled(row)
     low, high = group["ci95"]
-    return f"{_percent(group['success_rate'])} [{_percent(low)}, {_percent(high)}]"
+    trainings = f" ({len(group['seeds'])})"
+    return f"{_percent(group['success_rate'])} [{_percent(low)}, {_percent(high)}]{trainings}"
 
 
 def _cost(row: Row) -> list[str]:
     trainings = row["trainings"]
-    examples = ", ".join(f"{each['training']['examples']:,}" for each in trainings)
+    runs = [each["training"] for each in trainings]
     speed = min(each["decisions_per_second"] for each in row["rows"])
     memory = max(each["peak_rss_mb"] for each in row["rows"])
     return [
         row["row"],
         f"{trainings[0]['parameters']:,}",
         row["forms"],
-        f"{row['settings']['minutes']}",
-        examples,
+        ", ".join(f"{run['seconds'] / 60:.1f}" for run in runs),
+        ", ".join(f"{run['epochs']:.2f}" for run in runs),
+        ", ".join(f"{run['examples']:,}" for run in runs),
         f"{speed:,.0f}",
         f"{memory:,.0f}",
         f"{row['first_seed']}",
