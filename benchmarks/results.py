@@ -15,52 +15,21 @@ may be beginnings of names. Trainings are of one thread, `--jobs` of them side b
 from __future__ import annotations
 
 import argparse
-import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
-from measuring.babyai_rows import about, baby
-from measuring.recipes import GYM_ROWS, IMPROVE_ROWS, BabyRow, GymRow, ImproveRow, baby_rows
+from measuring.babyai_rows import baby
+from measuring.kept_rows import Row, all_of, forget, known_rows, missing, there, write
+from measuring.recipes import BabyRow, ImproveRow
 from measuring.research_rows import gym, improve
 from measuring.results_page import page
-from measuring.running import HERE, ROOT, commit
-from measuring.seeds import left
-
-from aegis.evaluation.machine import machine
+from measuring.running import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-ROWS: Final = HERE / "rows"
-Row = GymRow | BabyRow | ImproveRow
-
-
-def there(row: Row) -> dict[str, Any] | None:
-    """Return a row as it was made; None for one that is missing."""
-    file = ROWS / f"{row.name}.json"
-    if not file.exists():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
-
-
-def missing(row: Row) -> tuple[int, ...]:
-    """Return the training seeds that are missing of a row; (0,) for a whole one without seeds."""
-    if isinstance(row, BabyRow):
-        return left(row.seeds, about(row), there(row))
-    return () if there(row) else (0,)
-
-
-def write(found: dict[str, Any]) -> None:
-    """Write a row's file."""
-    ROWS.mkdir(parents=True, exist_ok=True)
-    made = datetime.now(UTC).strftime("%Y-%m-%d")
-    full = found | {"commit": commit(), "machine": machine(), "made": made}
-    part = ROWS / f".{found['row']}.part"
-    part.write_text(json.dumps(full, indent=1) + "\n")
-    part.replace(ROWS / f"{found['row']}.json")
+PAGE: Final = ROOT / "docs" / "results.md"
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -72,16 +41,14 @@ def _means(said: str, name: str, names: Container[str]) -> bool:
     return said == name or (said not in names and name.startswith(said))
 
 
-def _all(row: Row) -> tuple[int, ...]:
-    return row.seeds if isinstance(row, BabyRow) else (0,)
-
-
 def _state(row: Row) -> str:
     """Return whether a row is there, or how many of its trainings."""
-    all_of_it, to_make = _all(row), missing(row)
+    all_of_it, to_make = all_of(row), missing(row)
     if not to_make:
         return "there"
-    return f"{len(all_of_it) - len(to_make)} of {len(all_of_it)}" if there(row) else "missing"
+    if to_make == all_of_it:
+        return "of an older recipe" if there(row) else "missing"
+    return f"{len(all_of_it) - len(to_make)} of {len(all_of_it)}"
 
 
 def main() -> None:
@@ -92,7 +59,10 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="list the rows and what is there")
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument(
-        "--again", action="store_true", help="make anew what is there, and all that is kept of it"
+        "--again",
+        action="store_true",
+        help="make anew what is there, and all that is kept of it; where that was cut off, the "
+        "same without --again goes on",
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--corpus", type=Path, help="papers for the rows over abstracts: JSONL")
@@ -103,7 +73,7 @@ def main() -> None:
         help="these training seeds, such as 1,2, and no others; put together with what is there",
     )
     arguments = parser.parse_args()
-    known: list[Row] = [*GYM_ROWS, *IMPROVE_ROWS, *baby_rows()]
+    known = known_rows()
     names = {row.name for row in known}
     wanted = [
         row
@@ -118,7 +88,7 @@ def main() -> None:
         return
     corpus = arguments.corpus.resolve() if arguments.corpus else None
     for row in [] if arguments.page else wanted:
-        seeds = _all(row) if arguments.again else missing(row)
+        seeds = all_of(row) if arguments.again else missing(row)
         if isinstance(row, BabyRow) and arguments.seeds:
             seeds = arguments.seeds
         if not seeds:
@@ -130,17 +100,19 @@ def main() -> None:
             )
         else:
             print(f"== {row.name}", flush=True)
-            write(made(row, seeds, arguments.jobs, corpus, again=arguments.again))
-            (ROOT / "docs" / "results.md").write_text(page(ROWS))
-    (ROOT / "docs" / "results.md").write_text(page(ROWS))
+            if arguments.again:
+                forget(row, seeds)
+            write(row, made(row, seeds, arguments.jobs, corpus, again=arguments.again))
+            PAGE.write_text(page())
+    PAGE.write_text(page())
 
 
 def made(
     row: Row, seeds: tuple[int, ...], jobs: int, corpus: Path | None, *, again: bool
 ) -> dict[str, Any]:
-    """Return everything about a row."""
+    """Return what a row comes to; of one with seeds, the trainings with these."""
     if isinstance(row, BabyRow):
-        return baby(evolve(row, seeds=seeds), jobs, there(row), again=again)
+        return baby(evolve(row, seeds=seeds), jobs, again=again)
     if isinstance(row, ImproveRow):
         return improve(row, jobs, corpus, again=again)
     return gym(row, jobs, corpus, again=again)

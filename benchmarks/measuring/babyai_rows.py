@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import shutil
 import time
 import tomllib
@@ -19,7 +18,7 @@ from aegis_babyai.variants import Kinds
 from aegis_babyai.version import version_of
 from measuring.recipes import RECIPES, BabyRow
 from measuring.running import HERE, WORK, aegis, commit, project, shown
-from measuring.seeds import SAME_TRAINING, grouped, kept, successes
+from measuring.seeds import SAME_TRAINING, successes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +89,9 @@ def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(record.read_text())
         if all(found.get(key) == wanted[key] for key in SAME_TRAINING):
             return found
-        shutil.rmtree(record.parent)  # of another recipe
+    # Of another recipe, or cut off: with what is left of its minutes it would not be a training
+    # of this row, and going on it would get all of them again.
+    shutil.rmtree(record.parent, ignore_errors=True)
     folder = project(record.parent.name)
     recipe = RECIPES[row.recipe]
     names = {"data": data, "seed": seed, "model": folder / "model", "level": row.level}
@@ -98,8 +99,7 @@ def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
     sets = [part for each in recipe.sets for part in ("--set", each.format(**names))]
     if recipe.prepare:
         words = [word.format(**names) for word in recipe.prepare]
-        if not (folder / "model").exists():
-            aegis(folder, *words, seed=seed)
+        aegis(folder, *words, seed=seed)
         commands.append(shown(words, seed))
     sets += ["--set", f"learning.variants={row.variants}"]
     words = [*sets, "train", "--profile", recipe.profile, "--task", row.task]
@@ -124,39 +124,42 @@ def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
 
 
 def _entered(row: BabyRow, one: Mapping[str, Any]) -> Path:
-    """Copy a checkpoint to where all are compared, and return the row's model that is there.
+    """Copy a training's checkpoint and its first weights to where all are compared.
 
-    A checkpoint's name is the digest of what it holds. The model is that of the first training
-    that came; of it only what is untrained plays.
+    Returns:
+        The folder of the first weights. Of those of the row's first training, what is untrained
+        plays; a checkpoint has its own, and its name is the digest of what it holds.
     """
     arena, own = project("arena"), WORK / f"{row.name}-{one['seed']}"
-    model, weights = _model(row), Path("data", "run", "checkpoints", one["checkpoint"])
-    for place, source in ((arena / weights, own / weights), (model, own / "model")):
-        if source.exists() and not place.exists():
-            part = place.with_name(f".{place.name}.part")
-            shutil.copytree(source, part, dirs_exist_ok=True)
-            part.rename(place)
+    weights = Path("data", "run", "checkpoints", one["checkpoint"])
+    if not (arena / weights).exists():
+        _copied(own / weights, arena / weights)
+    model = arena / "models" / own.name
+    if (own / "model").exists():
+        shutil.rmtree(model, ignore_errors=True)
+        _copied(own / "model", model)
     return model
 
 
-def _model(row: BabyRow) -> Path:
-    return project("arena") / "models" / row.name
+def _copied(source: Path, place: Path) -> None:
+    """Copy a folder so that it is whole or not there."""
+    part = place.with_name(f".{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(source, part)
+    part.rename(place)
 
 
-def baby(
-    row: BabyRow, jobs: int, earlier: Mapping[str, Any] | None, *, again: bool
-) -> dict[str, Any]:
-    """Return everything about a row.
+def baby(row: BabyRow, jobs: int, *, again: bool) -> dict[str, Any]:
+    """Return everything about a row but what its trainings come to together.
 
     Args:
         row: The row, with the seeds that are to be trained.
         jobs: Processes side by side.
-        earlier: The row as it was; trainings of other seeds by the same recipe stay.
         again: Whether what is kept of it is made anew.
     """
     if again:
-        for kept_in in (_model(row), *(WORK / f"{row.name}-{seed}" for seed in row.seeds)):
-            shutil.rmtree(kept_in, ignore_errors=True)
+        for seed in row.seeds:
+            shutil.rmtree(WORK / f"{row.name}-{seed}", ignore_errors=True)
     data, collected = demonstrations(row, again=again)
     with ThreadPoolExecutor(jobs) as threads:
         trainings = list(threads.map(lambda seed: trained(row, data, seed), row.seeds))
@@ -167,7 +170,7 @@ def baby(
     words = [*sets, "compare", *entrants, "--task", row.task, "--episodes", EPISODES]
     words += ["--first", row.first, "--decide", "both", "--jobs", jobs]
     found = aegis(project("arena"), *words, *(["--fresh"] if again else []))
-    made = about(row) | {
+    return about(row) | {
         "kind": "babyai",
         "decides": recipe.kind,
         "target": row.target,
@@ -178,8 +181,6 @@ def baby(
         "trainings": [_told(row, one) for one in trainings],
         "commands": [collected, shown(words)],
     }
-    together = sorted([*kept(made, earlier), *made["trainings"]], key=operator.itemgetter("seed"))
-    return made | {"trainings": together, "groups": grouped(together)}
 
 
 def _told(row: BabyRow, training: Mapping[str, Any]) -> dict[str, Any]:

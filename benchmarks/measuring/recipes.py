@@ -188,19 +188,21 @@ class ImproveRow:
         return self.shown[-1]
 
 
-_ROUND: Final = (
+_ALL: Final = (
     "A round is 1,000 steps of its own practice and a training on all steps so far; nothing is "
-    "judged in between. "
+    "judged in between. The first practice is at random."
 )
-_DISTILLED: Final = (
-    "The first practice is at random. `policy-distillation` on the newest 1,000 steps and two "
-    "decisions beside each that are put together from several, once over; its critic on all."
+_NEWEST: Final = (
+    "A round is 1,000 steps of its own practice, the first ones at random, and a training: "
+    "`policy-distillation` on the newest 1,000 steps and two decisions beside each that are put "
+    "together from several, once over, with a critic of all steps so far. Nothing is judged in "
+    "between."
 )
 IMPROVE_ROWS: Final = (
     ImproveRow(
         "improve-papers-mini",
         "`builtin:mini` in 20,000 abstracts, by its own practice",
-        _ROUND + _DISTILLED + " Topics 200 to 599.",
+        _NEWEST + " Topics 200 to 599.",
         "mini",
         papers=True,
         shown=(1, 3, 10),
@@ -210,7 +212,7 @@ IMPROVE_ROWS: Final = (
     ImproveRow(
         "improve-library-values",
         "`action-values` in the sample library, by its own practice",
-        _ROUND,
+        _ALL,
         "values",
         papers=False,
         shown=(1, 3, 10),
@@ -218,7 +220,7 @@ IMPROVE_ROWS: Final = (
     ImproveRow(
         "improve-papers-values",
         "`action-values` in 20,000 abstracts, by its own practice",
-        _ROUND + "Topics 200 to 399.",
+        _ALL + " Topics 200 to 399.",
         "values",
         papers=True,
         shown=(1, 3, 10),
@@ -227,7 +229,7 @@ IMPROVE_ROWS: Final = (
     ImproveRow(
         "improve-library-mini",
         "`builtin:mini` in the sample library, by its own practice",
-        _ROUND + _DISTILLED,
+        _NEWEST,
         "mini",
         papers=False,
         shown=(1, 3, 10),
@@ -236,7 +238,7 @@ IMPROVE_ROWS: Final = (
     ImproveRow(
         "improve-library-hrm",
         "`hrm` in the sample library, by its own practice",
-        _ROUND + _DISTILLED,
+        _NEWEST,
         "hrm",
         papers=False,
         shown=(1, 3, 10),

@@ -5,16 +5,45 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from typing import TYPE_CHECKING, Any
+import tomllib
+from typing import TYPE_CHECKING, Any, Final
 
 from aegis.evaluation.gym.cache import load_index
+from aegis.evaluation.gym.version import VERSION
 from measuring import seven_features
-from measuring.running import LIBRARY, WORK, aegis, project, shown
+from measuring.recipes import GymRow, ImproveRow
+from measuring.running import HERE, LIBRARY, WORK, aegis, commit, project, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from measuring.recipes import GymRow, ImproveRow
+SETTINGS: Final = "improving.toml"
+
+
+def about(row: GymRow | ImproveRow) -> dict[str, Any]:
+    """Return what is known of a row before it is made, and what it has to be of to count."""
+    found = {
+        "row": row.name,
+        "episodes": row.episodes,
+        "first_seed": row.first,
+        "rules": VERSION,
+    }
+    if isinstance(row, ImproveRow):
+        found |= {"shown": list(row.shown), "settings": settings(row)}
+    return found
+
+
+def settings(row: ImproveRow) -> dict[str, Any]:
+    """Return what a row's practice and its trainings follow from."""
+    said = tomllib.loads((HERE / SETTINGS).read_text())
+    profile = said["profiles"][row.profile]
+    trainer = profile["phases"]["reinforce"]
+    return {
+        "steps": row.steps,
+        **profile,
+        "exploration": said["agent"]["exploration"],
+        "trainer": said["trainer"].get(trainer, {}),
+    }
 
 
 def played_over(row: GymRow | ImproveRow, corpus: Path | None) -> tuple[list[str], list[str]]:
@@ -37,7 +66,7 @@ def gym(row: GymRow, jobs: int, corpus: Path | None, *, again: bool) -> dict[str
     place = [each["name"] for each in found["rows"]].index("rules") + 1
     found["rows"].insert(place, seven_features.row(index, seeds))
     return {
-        **_about(row, "research-gym", found),
+        **_told(row, "research-gym", found),
         "commands": [shown([*told, *words])],
     }
 
@@ -45,13 +74,13 @@ def gym(row: GymRow, jobs: int, corpus: Path | None, *, again: bool) -> dict[str
 def improve(row: ImproveRow, jobs: int, corpus: Path | None, *, again: bool) -> dict[str, Any]:
     """Return everything about a row of an agent that learns from its own practice.
 
-    It begins anew, all of it, if it is made `again`; else it goes on where it was cut off.
+    It begins anew, all of it, if it is made `again` or its settings have changed; else it goes on
+    where it was cut off.
     """
-    if again:
+    if again or _kept_rounds(row) is None:
         shutil.rmtree(WORK / row.name, ignore_errors=True)
-    folder, (sets, told) = project(row.name, "improving.toml"), played_over(row, corpus)
-    record = folder / "rounds.json"
-    rounds: list[dict[str, Any]] = json.loads(record.read_text()) if record.exists() else []
+    folder, (sets, told) = project(row.name, SETTINGS), played_over(row, corpus)
+    rounds = _kept_rounds(row) or []
     practice = ["run", "--profile", row.profile, "--steps"]
     train = ["train", "--profile", row.profile, "--no-judge"]
     while len(rounds) < row.rounds:
@@ -65,16 +94,19 @@ def improve(row: ImproveRow, jobs: int, corpus: Path | None, *, again: bool) -> 
         answer = aegis(folder, *sets, *train)
         promote = ["checkpoints", "promote", answer["checkpoint"], "--profile", row.profile]
         aegis(folder, *sets, *promote)
+        whole = steps <= row.steps * len(rounds)  # else it was cut off, and timed in part
         rounds.append(
             {
                 "checkpoint": answer["checkpoint"],
-                "practice_seconds": round(practised, 1),
-                "seconds": round(time.monotonic() - began, 1),
+                "practice_seconds": round(practised, 1) if whole else None,
+                "seconds": round(time.monotonic() - began, 1) if whole else None,
                 "training": {key: answer[key] for key in ("examples", "epochs", "metrics")},
+                "commit": commit(),
             }
         )
-        record.write_text(json.dumps(rounds, indent=1))
-        print(f"round {len(rounds)}: {rounds[-1]['seconds']} s", flush=True)
+        kept = {"settings": settings(row), "rounds": rounds}
+        _record(row).write_text(json.dumps(kept, indent=1))
+        print(f"round {len(rounds)}: {time.monotonic() - began:.1f} s", flush=True)
     entrants = [f"{row.profile}@{rounds[n - 1]['checkpoint'][:12]}" for n in row.shown]
     words = ["compare", *entrants, "--task", "research-gym", "--episodes", row.episodes]
     words += ["--first", row.first, "--jobs", jobs, "--decide", "both"]
@@ -87,7 +119,7 @@ def improve(row: ImproveRow, jobs: int, corpus: Path | None, *, again: bool) -> 
     for pair in found["pairs"]:
         pair |= {side: _renamed(pair[side], names) for side in ("a", "b")}
     return {
-        **_about(row, "improving", found),
+        **_told(row, "improving", found),
         "rounds": rounds,
         "commands": [
             *(shown([*told, *w]) for w in ([*practice, row.steps], train, promote_words(row))),
@@ -96,15 +128,23 @@ def improve(row: ImproveRow, jobs: int, corpus: Path | None, *, again: bool) -> 
     }
 
 
-def _about(row: GymRow | ImproveRow, kind: str, found: dict[str, Any]) -> dict[str, Any]:
+def _record(row: ImproveRow) -> Path:
+    return WORK / row.name / "rounds.json"
+
+
+def _kept_rounds(row: ImproveRow) -> list[dict[str, Any]] | None:
+    """Return the rounds that are kept of a row; None if they are of other settings."""
+    if not _record(row).exists():
+        return []
+    kept: dict[str, Any] = json.loads(_record(row).read_text())
+    return kept["rounds"] if kept["settings"] == settings(row) else None
+
+
+def _told(row: GymRow | ImproveRow, kind: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return what both kinds of rows say: what was played, and what it came to."""
     return {
-        "row": row.name,
+        **about(row),
         "kind": kind,
-        "title": row.title,
-        "text": row.text,
-        "episodes": row.episodes,
-        "first_seed": row.first,
         "rules": found["environment"]["version"],
         "content": found["environment"]["content"],
         "rows": found["rows"],

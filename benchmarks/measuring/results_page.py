@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from measuring.recipes import FIRST, LADDER, LEVELS, TRACKS, baby_rows
+from measuring.kept_rows import ROWS, all_of, known_rows, missing
+from measuring.recipes import FIRST, GYM_ROWS, IMPROVE_ROWS, LADDER, LEVELS, TRACKS, baby_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 Row = dict[str, Any]
+_GYM_ROWS: Final = {row.name: row for row in (*GYM_ROWS, *IMPROVE_ROWS)}
 
 _HEAD: Final = """# Results
 
 Every row is made by `make results ROW=NAME` and lies, with its commands, seeds, commit and machine, in
-`benchmarks/results/rows`; all figures of rows are from these files. Rows that are missing
-were not made yet. Commands are those of a project with `benchmarks/results/aegis.toml` (`improving.toml` where an agent
-practises) as it was at the row's commit. Intervals are of 95 %. How the figures are taken: [guide](guide.md#measuring).
+`benchmarks/results/rows`; all figures of rows are from these files. Commands are those of a project with
+`benchmarks/results/aegis.toml` (`improving.toml` where an agent practises) as it was at the row's commit. Intervals are
+of 95 %. How the figures are taken: [guide](guide.md#measuring).
 """
 
 _BABY: Final = """
@@ -26,16 +28,18 @@ _BABY: Final = """
 
 Imitation of the bot of minigrid 3.2.0. {episodes} test episodes, the same for everybody, from {first} on. They were not
 played before the recipe was settled, with one exception: that unmarked rows of fewer demonstrations than 1,000 have 120
-forms at most was decided after one look at them. The mean over training seeds, three where the row is whole, which are
-shown each. Intervals are of these very weights, over episodes, clustered by episode: they say nothing of how far
-another training may end from these, as "of each seed" does. Decisions are drawn from the policy (sampled) or its most
-probable ones (greedy). `random`, `majority`, `untrained` and the bot play the same episodes. *GPT-2* is a model of that
-architecture with as few weights as *What the rows took* says, trained from random ones; no published weights play here.
+forms at most was decided after one look at them. The mean over training seeds, three where the row is whole; "of each
+seed" names them and what each came to. What is hoped for stands at the better of the two ways. Intervals are of these
+very weights, over episodes, clustered by episode: they say nothing of how far another training may end from these, as
+"of each seed" does. Decisions are drawn from the policy (sampled) or its most probable ones (greedy). `random`,
+`majority`, `untrained` (the first weights of one of the trainings) and the bot play the same episodes. *GPT-2* is a
+model of that architecture with as few weights as *What the rows took* says, trained from random ones; no published
+weights play here.
 
 Each decision of a demonstration is trained on in further forms, up to as many as that table says and for 26 minutes of a
 core at most, which other work shared at times. The share of all forms that was reached stands there: where it is less
-than 1, those that come last were not seen. All are seen in a mirror, with other names for colours and objects where the level's missions allow it. Beside the
-number stands what else they are:
+than 1, those that come last were not seen. All are seen in a mirror, with other names for colours and objects where the
+level's missions allow it. Beside the number stands what else they are:
 
 - *others*: among other things; what the mission does not speak of is moved, renamed or left out where the way is as free.
 - *faced too*: where the agent turns, such things lie directly in front as well.
@@ -48,13 +52,25 @@ means. *marked*: the view says of an object that it is what the mission means, s
 """
 
 _PUBLISHED: Final = """
-### Published figures, unmarked only
+### Published figures, beside unmarked only
 
-{lines}
+From {source}.
+"""
+_GYM: Final = """
+## research-gym
+
+*Regression on seven features*: relevance by logistic regression on a document's rank, `title`, `text`, `rare`
+and `like`, how many were read and the step, fitted on 5,175 documents that `random` read in practice topics. It reads
+what is relevant with more than 0.25, else searches where the signals are largest, ten times at most.
+"""
+_IMPROVING: Final = """
+## Learning from one's own practice
+
+*before*: the profile as it is before the first round, untrained.
 """
 
 
-def page(folder: Path) -> str:
+def page(folder: Path = ROWS) -> str:
     """Return the page.
 
     Args:
@@ -62,10 +78,10 @@ def page(folder: Path) -> str:
 
     Raises:
         ValueError: A file that is not called by its row: `make results` would not find it again,
-            and of two of the same row one would be hidden.
+            and of two of the same row one would be hidden. Or one of a row that there is none of.
     """
     rows = [_row(file) for file in sorted(folder.glob("*.json"))]
-    parts = [_HEAD]
+    parts = [_HEAD, *_lacking(folder)]
     baby = {row["row"]: row for row in rows if row["kind"] == "babyai"}
     if baby:
         parts += _babyai(baby)
@@ -83,7 +99,33 @@ def _row(file: Path) -> Row:
     if file.stem != row["row"]:
         message = f"{file}: holds the row {row['row']}; call it {row['row']}.json"
         raise ValueError(message)
+    if row["row"] not in {known.name for known in known_rows()}:
+        message = f"{file}: `make results` knows no row {row['row']}; remove it"
+        raise ValueError(message)
     return row
+
+
+def _lacking(folder: Path) -> Iterator[str]:
+    """Yield what `make results` would make: rows, and trainings of rows."""
+    whole, older, parts = [], [], []
+    for row in known_rows():
+        seeds = missing(row, folder)
+        if not seeds:
+            continue
+        if seeds != all_of(row):
+            parts.append(f"`{row.name}` ({', '.join(map(str, seeds))})")
+        elif (folder / f"{row.name}.json").exists():
+            older.append(f"`{row.name}`")
+        else:
+            whole.append(f"`{row.name}`")
+    kinds = {
+        "Not made yet": whole,
+        "Training seeds that are not made yet": parts,
+        "Made by an older recipe than today's": older,
+    }
+    for kind, names in kinds.items():
+        if names:
+            yield f"{kind}: {', '.join(names)}."
 
 
 def _babyai(rows: dict[str, Row]) -> Iterator[str]:
@@ -108,9 +150,7 @@ def _babyai(rows: dict[str, Row]) -> Iterator[str]:
         ],
         [_cost(row) for row in _ordered(rows)],
     )
-    published = list(_published(rows))
-    if published:
-        yield _PUBLISHED.format(lines="\n".join(published))
+    yield from _published(rows)
 
 
 def _ordered(rows: dict[str, Row]) -> list[Row]:
@@ -130,21 +170,28 @@ def _level(rows: dict[str, Row], level: str, track: str) -> Iterator[list[str]]:
         if row["task"] == f"babyai:{level}:{track}" and row["demonstrations"] == 1000
     ]
     for row in of_level:
+        best = max(row["groups"], key=lambda group: group["success_rate"])
         for group in row["groups"]:
-            low, high = group["ci95"]
+            each = zip(group["seeds"], group["of_each"], strict=True)
             yield [
                 level,
                 f"{row['decides']}, {group['way']}",
                 f"**{_percent(group['success_rate'])}**",
-                f"{_percent(low)} to {_percent(high)}",
-                ", ".join(_percent(each) for each in group["of_each"]),
-                "" if row["target"] is None else _percent(row["target"]),
+                _interval(group["ci95"]),
+                ", ".join(f"{seed}: {_percent(share)}" for seed, share in each),
+                _hoped(row, group) if group is best else "",
             ]
     for each in of_level[0]["beside"] if of_level else []:
-        low, high = each["ci95"]
         name = each["name"].partition("@")[2] or each["name"]
-        shown = f"{_percent(low)} to {_percent(high)}"
-        yield [level, name, _percent(each["success_rate"]), shown, "", ""]
+        yield [level, name, _percent(each["success_rate"]), _interval(each["ci95"]), "", ""]
+
+
+def _hoped(row: Row, group: Row) -> str:
+    """Return what was hoped for, and whether the trainings so far come to it."""
+    if row["target"] is None:
+        return ""
+    reached = "reached" if group["success_rate"] >= row["target"] else "**missed**"
+    return f"{_percent(row['target'])}: {reached}"
 
 
 def _ladder(rows: dict[str, Row]) -> Iterator[list[str]]:
@@ -165,9 +212,8 @@ def _rung(row: Row | None) -> str:
     if row is None:
         return ""
     group = sampled(row)
-    low, high = group["ci95"]
-    trainings = f" ({len(group['seeds'])})"
-    return f"{_percent(group['success_rate'])} [{_percent(low)}, {_percent(high)}]{trainings}"
+    trainings = f"({len(group['seeds'])})"
+    return f"{_percent(group['success_rate'])} [{_interval(group['ci95'], ', ')}] {trainings}"
 
 
 def _cost(row: Row) -> list[str]:
@@ -185,37 +231,43 @@ def _cost(row: Row) -> list[str]:
         f"{speed:,.0f}",
         f"{memory:,.0f}",
         f"{row['first_seed']}",
-        *(
-            ", ".join(dict.fromkeys(each[key] for each in trainings))
-            for key in ("machine", "commit")
-        ),
+        _by_seed(trainings, "machine"),
+        _by_seed(trainings, "commit"),
     ]
 
 
+def _by_seed(trainings: Sequence[Row], key: str) -> str:
+    """Return what is true of trainings; where it differs, behind the seeds of which it is."""
+    seeds: dict[str, list[str]] = {}
+    for each in trainings:
+        seeds.setdefault(each[key], []).append(str(each["seed"]))
+    if len(seeds) == 1:
+        return next(iter(seeds))
+    return "; ".join(f"{', '.join(of_it)}: {value}" for value, of_it in seeds.items())
+
+
 def _published(rows: dict[str, Row]) -> Iterator[str]:
-    told = {}
-    for row in rows.values():
-        if row["task"].endswith(":unmarked"):
-            told[row["task"]] = row["published"]
-    for task, figures in sorted(told.items()):
-        for figure in figures:
-            value = "" if figure["value"] is None else f" {_percent(figure['value'])}"
-            yield f"- {task}: {figure['name']}{value}. {figure['note']} Source: {figure['source']}."
+    """Yield the published figures, for each source a table."""
+    told: dict[str, list[list[str]]] = {}
+    for level in LEVELS:
+        row = rows.get(f"babyai-{level}-unmarked-gpt2-1000")
+        for figure in row["published"] if row else []:
+            value = "" if figure["value"] is None else _percent(figure["value"])
+            line = [level, figure["name"], value, figure["note"]]
+            told.setdefault(figure["source"], []).append(line)
+    for source, lines in told.items():
+        yield _PUBLISHED.format(source=source)
+        yield _table(["level", "what", "success", "what differs"], lines)
 
 
 def _gym(rows: Sequence[Row]) -> Iterator[str]:
-    yield "\n## research-gym\n"
-    yield (
-        "\n*Regression on seven features*: relevance by logistic regression on a document's rank, `title`, `text`, `rare`\n"
-        "and `like`, how many were read and the step, fitted on 5,175 documents that `random` read in practice topics. It reads\n"
-        "what is relevant with more than 0.25, else searches where the signals are largest, ten times at most.\n"
-    )
+    yield _GYM
     for row in rows:
         yield from _policies(row)
 
 
 def _improving(rows: Sequence[Row]) -> Iterator[str]:
-    yield "\n## Learning from one's own practice\n"
+    yield _IMPROVING
     for row in rows:
         yield from _policies(row)
         yield _table(
@@ -228,7 +280,8 @@ def _improving(rows: Sequence[Row]) -> Iterator[str]:
 
 def _round(number: int, each: Row) -> list[str]:
     examples = f"{each['training']['examples']:,}"
-    return [str(number), examples, f"{each['practice_seconds']:.0f}", f"{each['seconds']:.0f}"]
+    took = (each["practice_seconds"], each["seconds"])
+    return [str(number), examples, *("cut off" if s is None else f"{s:.0f}" for s in took)]
 
 
 def _against(pair: Row) -> str:
@@ -241,7 +294,8 @@ def _against(pair: Row) -> str:
 
 
 def _policies(row: Row) -> Iterator[str]:
-    yield f"\n### {row['title']}\n\n{row['text']}\n"
+    known = _GYM_ROWS[row["row"]]
+    yield f"\n### {known.title}\n\n{known.text}\n"
     yield _table(
         ["policy", "return", "95 %", "normalised", "weights", "decisions/s"],
         [_policy(each) for each in row["rows"]],
@@ -269,6 +323,10 @@ def _policy(row: Row) -> list[str]:
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = (f"| {' | '.join(line)} |" for line in lines)
     return "\n".join([f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *rows])
+
+
+def _interval(ends: Sequence[float], between: str = " to ") -> str:
+    return between.join(map(_percent, ends))
 
 
 def _percent(value: float) -> str:

@@ -7,6 +7,7 @@ came to is kept in the row, so that further seeds are added to those that are th
 from __future__ import annotations
 
 import json
+import operator
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.evaluation.episode import EpisodeFile
@@ -35,16 +36,26 @@ def successes(
         task: What was played.
         rules: Version of its rules.
         seeds: Seeds of the episodes.
+
+    Of several comparisons of the same weights it is the one that was played last.
     """
     wanted = {"checkpoint": checkpoint, "split": "test", "task": task, "rules": rules}
     found = {}
-    for folder in sorted((project / "data" / "run" / "evaluations").iterdir()):
-        about = json.loads((folder / "about.json").read_text())
+    files = (project / "data" / "run" / "evaluations").glob("*/episodes.txt")
+    for file in sorted(files, key=lambda file: file.stat().st_mtime):
+        about = _about(file.parent)
         if wanted.items() <= about.items():
-            played = EpisodeFile(folder / "episodes.txt").read()
+            played = EpisodeFile(file).read()
             way = "greedy" if about["greedy"] else "sampled"
             if played.keys() >= set(seeds):  # else one that was cut off
                 found[way] = "".join(str(int(played[seed].completed)) for seed in seeds)
+    return found
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """Return what a comparison's folder says it holds; nothing where it was cut off before."""
+    file = folder / "about.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return found
 
 
@@ -54,6 +65,18 @@ def kept(row: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> list[dict
         return []
     new = {one["seed"] for one in row["trainings"]}
     return [one for one in earlier["trainings"] if "successes" in one and one["seed"] not in new]
+
+
+def together(row: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a row with the trainings that are kept of an earlier one, and what all come to."""
+    trainings = sorted([*kept(row, earlier), *row["trainings"]], key=operator.itemgetter("seed"))
+    return {**row, "trainings": trainings, "groups": grouped(trainings)}
+
+
+def without(row: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any] | None:
+    """Return a row without the trainings of these seeds; None if no other is left."""
+    trainings = [one for one in row["trainings"] if one["seed"] not in seeds]
+    return {**row, "trainings": trainings, "groups": grouped(trainings)} if trainings else None
 
 
 def left(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from measuring.seeds import grouped, kept, left, successes
@@ -81,13 +82,14 @@ def test_trainings_that_agree_on_every_episode_say_no_more_than_one():
 
 
 def test_what_a_checkpoint_accomplished_is_read_from_the_comparison(tmp_path):
-    def kept_in(name, played, **about):
+    def kept_in(name, played, when=100, **about):
         folder = tmp_path / "data" / "run" / "evaluations" / name
         folder.mkdir(parents=True)
         (folder / "about.json").write_text(json.dumps(about))
         file = EpisodeFile(folder / "episodes.txt")
         for seed, completed in enumerate(played, start=10):
             file.add(_episode(seed, completed))
+        os.utime(folder / "episodes.txt", (when, when))
 
     this = {"checkpoint": "c1", "split": "test", "task": "t", "rules": "2", "greedy": True}
     kept_in("a", [True, False, True], **this | {"greedy": False})
@@ -97,6 +99,9 @@ def test_what_a_checkpoint_accomplished_is_read_from_the_comparison(tmp_path):
     kept_in("e", [False, False, False], **this | {"task": "u"})
     kept_in("f", [False, False, False], **this | {"rules": "3"})
     kept_in("g", [False], **this)  # was cut off
+    kept_in("h", [False, False, False], when=50, **this)  # played before b
+    kept_in("i", [False, False, False], **this)
+    (tmp_path / "data" / "run" / "evaluations" / "i" / "about.json").unlink()
     assert successes(tmp_path, "c1", "t", "2", [10, 11]) == {"sampled": "10", "greedy": "11"}
 
 
