@@ -105,7 +105,7 @@ def absent(name: str, known: Iterable[str]) -> Problem:
     hint = did_you_mean(name, [one for one in (*names, *BUNDLED) if one != name])
     fix = f"installed: {', '.join(names)}" if names else "no plugin is installed"
     if name in BUNDLED:
-        fix = f"pip install aegis-{name}"
+        fix = f"install the distribution aegis-{name}"
     elif name.startswith("aegis-") and name.removeprefix("aegis-") in BUNDLED:
         fix = f'write "{name.removeprefix("aegis-")}": the name of the plugin, not its distribution'
     return Problem(

@@ -119,7 +119,7 @@ def _api_problem(module: Any, info: PluginInfo) -> Problem | None:
         what = f"is made for plugin API {said!r}; this host has plugin API {PLUGIN_API}"
     fix = f"put plugin_api = {PLUGIN_API} at the top of the module once it fits"
     if newer:
-        fix = f"pip install --upgrade aegis-agents, or aegis plugins disable {info.name}"
+        fix = f"install a newer Aegis, or aegis plugins disable {info.name}"
     return Problem("plugin-api", f"{info} {what}", where=where, fix=fix)
 
 

@@ -186,7 +186,7 @@ class Host:
         for plugin, names in BUNDLED.items():
             if plugin not in enabled and name in (plugin, *names):
                 there = plugin in installed()
-                first = "" if there else f"pip install aegis-{plugin}, then "
+                first = "" if there else f"install the distribution aegis-{plugin}, then "
                 return f"{first}aegis plugins enable {plugin}"
         if name not in enabled and name in installed():
             return f"aegis plugins enable {name}"

@@ -73,7 +73,7 @@ def promised(document: Mapping[str, Any], where: str) -> int:
             "exchange-version",
             f"the file has format version {version!r}, this program reads {VERSION}",
             where=where,
-            fix="export it again, or upgrade: pip install --upgrade aegis-agents",
+            fix="export it again, or install a newer Aegis",
         )
     if type(count) is not int or count < 0:
         raise InputError.of(

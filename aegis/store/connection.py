@@ -184,7 +184,7 @@ def _newer(path: Path, version: str) -> StoreError:
             "ledger-newer",
             f"the ledger has schema {version}, this program knows up to {tables.HEAD}",
             where=str(path),
-            fix="use the version of Aegis that wrote it: pip install --upgrade aegis-agents",
+            fix="use the version of Aegis that wrote it, or a newer one",
         )
     )
 

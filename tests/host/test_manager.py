@@ -63,7 +63,7 @@ def test_an_absent_plugin_is_named_with_its_nearest_neighbour(install, tmp_path,
 
 def test_an_absent_plugin_of_this_project_comes_with_the_command_that_installs_it(tmp_path):
     (problem,) = refused(["meta-planning"], tmp_path).problems
-    assert problem.fix == "pip install aegis-meta-planning"
+    assert problem.fix == "install the distribution aegis-meta-planning"
 
 
 @pytest.mark.parametrize("specifier", [">=0.3", "==0.3.0", "~=0.3", ">=0.1,<1", " >= 0.2"])
@@ -99,7 +99,7 @@ def test_a_plugin_for_another_api_is_refused_with_both_numbers(install, tmp_path
     assert problem.code == "plugin-api"
     assert "is made for plugin API 2; this host has plugin API 1" in problem.message
     assert 'plugin "future" (acme-future 0.3.0)' in problem.message
-    assert "pip install --upgrade aegis-agents" in problem.fix
+    assert "install a newer Aegis" in problem.fix
 
 
 @pytest.mark.parametrize("api", ["", "plugin_api = None", "plugin_api = '1'", "plugin_api = True"])
@@ -304,7 +304,7 @@ def test_a_component_that_nobody_provides_is_named_with_what_there_is(
         host.component("engine", "meta-planning")
     assert (
         caught.value.problems[0].fix
-        == "pip install aegis-meta-planning, then aegis plugins enable meta-planning"
+        == "install the distribution aegis-meta-planning, then aegis plugins enable meta-planning"
     )
 
 
