@@ -48,8 +48,8 @@ def _refuse_to_overwrite(target: Path) -> None:
 def _say(name: Path, target: Path, count: int, absent: list[str]) -> None:
     click.echo(f"made {target}: aegis.toml and a library of {count} notes")
     if absent:
-        packages = ", ".join(f"aegis-{plugin}" for plugin in absent)
-        click.echo(f"without {', '.join(absent)}, which are not installed (distributions {packages})")
+        needed = ", ".join(f"aegis-{plugin}" for plugin in absent)
+        click.echo(f"without {', '.join(absent)}, which are not installed: distributions {needed}")
     click.echo(f"go on: aegis -C {name} run --steps 50")
 
 
