@@ -138,7 +138,7 @@ def test_a_ledger_of_a_later_program_is_refused(folder):
         assert problem.code == "ledger-newer"
         assert "9999" in problem.message
         assert tables.HEAD in problem.message
-        assert "upgrade" in problem.fix
+        assert problem.fix == "use the version of Aegis that wrote it, or a newer one"
 
 
 def test_an_older_ledger_is_migrated_when_opened_to_write(folder):

@@ -222,7 +222,8 @@ def test_layers_that_adapters_were_merged_into_are_served_at_once(
 
     after = engine.score(view, candidates)
     assert np.abs(after - before).max() > 1e-3
-    np.testing.assert_allclose(after, naive(engine, view, candidates), atol=1e-5)
+    # Merged weights of up to 1.2 in place of 0.02: rounding grows with what is summed up.
+    np.testing.assert_allclose(after, naive(engine, view, candidates), atol=3e-5)
 
 
 def test_exchanged_weights_are_served_at_once(engine_of, tiny_folder, view, candidates):
