@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aegis.evaluation.machine import machine
+from aegis.jobs.job_file import write_json
 from aegis_babyai.levels import LEVELS
 from aegis_babyai.settings import BabyAISettings
 from aegis_babyai.variants import Kinds
@@ -119,7 +120,7 @@ def trained(row: BabyRow, data: Path, seed: int) -> dict[str, Any]:
         "machine": machine(),
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-    record.write_text(json.dumps(found, indent=1))
+    write_json(record, found)
     return found
 
 

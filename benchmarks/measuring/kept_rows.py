@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock
 
 from aegis.evaluation.machine import machine
+from aegis.jobs.job_file import write_json
 from measuring import babyai_rows, research_rows
 from measuring.recipes import GYM_ROWS, IMPROVE_ROWS, BabyRow, GymRow, ImproveRow, baby_rows
-from measuring.running import HERE, WORK, commit
+from measuring.running import HERE, commit
 from measuring.seeds import left, together, without
 
 if TYPE_CHECKING:
@@ -79,14 +80,10 @@ def forget(row: Row, seeds: Sequence[int], rows: Path = ROWS) -> None:
 @contextmanager
 def _alone(row: Row, rows: Path) -> Iterator[None]:
     """Hold a row's file: of two seeds that are made side by side neither is lost."""
-    locks = WORK / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
     rows.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{row.name}.lock"):
+    with FileLock(rows / f".{row.name}.lock"):
         yield
 
 
 def _write(row: Row, found: dict[str, Any], rows: Path) -> None:
-    part = rows / f".{row.name}.part"
-    part.write_text(json.dumps(found, indent=1) + "\n")
-    part.replace(rows / f"{row.name}.json")
+    write_json(rows / f"{row.name}.json", found)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aegis.evaluation.gym.cache import load_index
 from aegis.evaluation.gym.version import VERSION
+from aegis.jobs.job_file import write_json
 from measuring import seven_features
 from measuring.recipes import GymRow, ImproveRow
 from measuring.running import HERE, LIBRARY, WORK, aegis, commit, project, shown
@@ -104,8 +105,7 @@ def improve(row: ImproveRow, jobs: int, corpus: Path | None, *, again: bool) -> 
                 "commit": commit(),
             }
         )
-        kept = {"settings": settings(row), "rounds": rounds}
-        _record(row).write_text(json.dumps(kept, indent=1))
+        write_json(_record(row), {"settings": settings(row), "rounds": rounds})
         print(f"round {len(rounds)}: {time.monotonic() - began:.1f} s", flush=True)
     entrants = [f"{row.profile}@{rounds[n - 1]['checkpoint'][:12]}" for n in row.shown]
     words = ["compare", *entrants, "--task", "research-gym", "--episodes", row.episodes]

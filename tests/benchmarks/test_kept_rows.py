@@ -74,5 +74,5 @@ def test_what_is_made_anew_counts_as_missing_until_it_is(tmp_path):
 
 def test_a_file_is_whole_or_not_there(tmp_path):
     write(BABY, _made(0), tmp_path)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("[!.]*")
     assert json.loads(file.read_text())["row"] == BABY.name

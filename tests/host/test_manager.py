@@ -61,7 +61,7 @@ def test_an_absent_plugin_is_named_with_its_nearest_neighbour(install, tmp_path,
     assert problem.message == 'plugin "wether" is not installed; did you mean "weather"?'
 
 
-def test_an_absent_plugin_of_this_project_comes_with_the_command_that_installs_it(tmp_path):
+def test_an_absent_plugin_of_this_project_comes_with_its_distribution(tmp_path):
     (problem,) = refused(["meta-planning"], tmp_path).problems
     assert problem.fix == "install the distribution aegis-meta-planning"
 
